@@ -1,0 +1,74 @@
+"""The only file that reads time, sleeps or rolls dice; everything else is handed a Clock."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import tzinfo
+
+from datetime import UTC, datetime
+
+
+class Timer(Protocol):
+    """What `Clock.call_later` returns."""
+
+    def cancel(self) -> None:
+        """Do not call back after all."""
+
+
+class Clock:
+    """Real time. Tests pass `consumer.testing.FakeClock`, which moves only when told to."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go backwards; for every duration and deadline in a process."""
+        return time.monotonic()
+
+    def time(self) -> float:
+        """Seconds since the epoch; only for what leaves the process."""
+        return time.time()
+
+    def now(self, zone: tzinfo = UTC) -> datetime:
+        """Give the wall clock in a time zone."""
+        return datetime.fromtimestamp(self.time(), zone)
+
+    def uniform(self, low: float, high: float) -> float:
+        """Roll the dice: a number between low and high."""
+        return random.uniform(low, high)
+
+    def block(self, seconds: float) -> None:
+        """Sleep in a plain thread or program, never on the control loop."""
+        time.sleep(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call back on the running loop after so many seconds."""
+        return asyncio.get_running_loop().call_later(seconds, callback)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; cancellation ends it."""
+        done = asyncio.get_running_loop().create_future()
+        timer = self.call_later(seconds, lambda: done.done() or done.set_result(None))
+        try:
+            await done
+        finally:
+            timer.cancel()
+
+    async def first(self, *futures: asyncio.Future[object], seconds: float | None = None) -> bool:
+        """Wait until one of the futures is done or the seconds are over; cancel nothing.
+
+        Returns whether a future is done.
+        """
+        if seconds is None:
+            await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+            return True
+        if not any(future.done() for future in futures) and seconds > 0:
+            over = asyncio.ensure_future(self.sleep(seconds))
+            try:
+                await asyncio.wait([*futures, over], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                over.cancel()
+        return any(future.done() for future in futures)

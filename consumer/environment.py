@@ -1,0 +1,148 @@
+"""Reads the environment into Settings, or says what is wrong, what was expected, what was got and what to do."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr, ValidationError
+
+from consumer.errors import SettingsError
+from consumer.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KNOWN = {PREFIX + name.upper(): name for name in Settings.model_fields}
+EXPORTED = {
+    "CONSUMER_PROCESSES": "processes",
+    "CONSUMER_STOP_WAIT_SECONDS": "stop_wait_seconds",
+    "CONSUMER_RUN_DIR": "run_dir",
+}  # what supervisord.conf asks of its environment
+OURS = {*EXPORTED, "CONSUMER_LOG_FD"}  # set by `consumer up` for its processes; not settings
+
+
+def load(overrides: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
+    """Read the settings from the environment; the command line's overrides win.
+
+    Returns the settings and warnings about names that mean nothing. Raises SettingsError with every problem found.
+    """
+    problems, warnings = _names(os.environ)
+    try:
+        settings = Settings(**{name: value for name, value in (overrides or {}).items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError([*problems, *_problems(error)]) from None
+    problems += combinations(settings)
+    if problems:
+        raise SettingsError(problems)
+    return settings, warnings
+
+
+def source(field: str) -> str:
+    """Say where a setting's value comes from."""
+    return "environment" if os.environ.get(PREFIX + field.upper()) else "default"
+
+
+def combinations(settings: Settings) -> list[str]:
+    """Check the rules that hold across settings; return one problem a line."""
+    problems = []
+
+    def rule(*, holds: bool, names: str, expected: str, got: str, remedy: str) -> None:
+        if not holds:
+            problems.append(_problem(names, expected, got, remedy))
+
+    lease, beat, drain = settings.visibility_timeout, settings.heartbeat_interval, settings.drain_seconds
+    rule(
+        holds=beat <= lease / 3,
+        names="CONSUMER_HEARTBEAT_INTERVAL with CONSUMER_VISIBILITY_TIMEOUT",
+        expected=f"a renewal at least three times per lease, so at most {lease / 3:g} s",
+        got=f"{beat:g} s of {lease} s",
+        remedy="renew more often or take a longer lease",
+    )
+    rule(
+        holds=settings.wait_time_seconds <= max(1.0, drain - 5),
+        names="CONSUMER_WAIT_TIME_SECONDS with CONSUMER_STOP_TIMEOUT",
+        expected=f"a long poll that ends 5 s before the drain of {drain:g} s does, so at most {max(1.0, drain - 5):g} s",
+        got=f"{settings.wait_time_seconds} s",
+        remedy="poll for less time or raise the platform's stop timeout (at most 120 s on Fargate)",
+    )
+    rule(
+        holds=settings.pulse_timeout < lease - beat,
+        names="CONSUMER_PULSE_TIMEOUT with CONSUMER_VISIBILITY_TIMEOUT and CONSUMER_HEARTBEAT_INTERVAL",
+        expected=f"less than the lease minus its renewal interval, so under {lease - beat:g} s",
+        got=f"{settings.pulse_timeout:g} s",
+        remedy="lower the pulse timeout or take a longer lease",
+    )
+    wrong = [name for name in settings.envelope if name not in ENVELOPES]
+    rule(
+        holds=not wrong,
+        names="CONSUMER_ENVELOPE",
+        expected=f"names out of {', '.join(ENVELOPES)}, outermost first",
+        got=", ".join(wrong),
+        remedy="correct the names",
+    )
+    rule(
+        holds=settings.database_url is None,
+        names="CONSUMER_DATABASE_URL",
+        expected="nothing: this version has no ledger, so every message is delivered at least once",
+        got="a URL",
+        remedy="unset it and make the handler idempotent by message.id",
+    )
+    return problems
+
+
+ENVELOPES = ("sns", "eventbridge", "s3")
+
+
+def exported(settings: Settings) -> dict[str, str]:
+    """Give what supervisord.conf needs in its environment."""
+    return {name: str(getattr(settings, field)) for name, field in EXPORTED.items()}
+
+
+def shown(value: object) -> str:
+    """Render a value for people, secrets masked."""
+    if isinstance(value, SecretStr):
+        return "**********"
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    if isinstance(value, str) and "@" in value and "://" in value:
+        scheme, _, rest = value.partition("://")
+        return f"{scheme}://***@{rest.rpartition('@')[2]}"
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _names(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    problems, warnings = [], []
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name in KNOWN or name in OURS:
+            continue
+        near = get_close_matches(name, KNOWN, n=1, cutoff=0.85)
+        if near:
+            problems.append(_problem(name, "a known name", "an unknown one", f"rename it if {near[0]} is meant, else drop it"))
+        else:
+            warnings.append(f"{name} is not a setting of this version and is ignored; `consumer settings` lists them")
+    return problems, warnings
+
+
+def _problems(error: ValidationError) -> list[str]:
+    problems = []
+    for one in error.errors(include_url=False):
+        name = PREFIX + str(one["loc"][0]).upper() if one["loc"] else "settings"
+        if one["type"] == "missing":
+            problems.append(_problem(name, "a value", "none", f"set it; {_about(name)}"))
+        elif one["type"] != "default_factory_not_called":  # follows from another setting's error
+            text = one["msg"].removeprefix("Value error, ").removeprefix("expected ")
+            text = text.replace("Input should be ", "")
+            problems.append(_problem(name, text, repr(shown(one["input"])), f"correct it; {_about(name)}"))
+    return problems
+
+
+def _about(name: str) -> str:
+    """Give the first sentence about a setting, to go on a line."""
+    text = (Settings.model_fields[KNOWN[name]].description or "").partition(". ")[0].rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _problem(names: str, expected: str, got: str, remedy: str) -> str:
+    return f"{names}: expected {expected}; got {got}. To do: {remedy}."

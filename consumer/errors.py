@@ -1,0 +1,51 @@
+"""Every exception of ours.
+
+    ConsumerError
+    +-- SettingsError       wrong settings: exit code 64
+    +-- HandlerError        the handler cannot be found or loaded: exit code 70
+    +-- (asked for by a handler)
+        +-- Retry           come back later; not a failure
+        +-- Reject          never again: to the dead-letter queue
+"""
+
+from __future__ import annotations
+
+
+class ConsumerError(Exception):
+    """Base of every exception that this package raises."""
+
+
+class SettingsError(ConsumerError):
+    """A setting or a combination of settings is wrong; one problem a line."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class HandlerError(ConsumerError):
+    """The handler cannot be found, loaded or called."""
+
+
+class Retry(ConsumerError):  # noqa: N818 - users raise it as a request, and its name says which
+    """Raise it in a handler to have the message again later; it does not count as a failure.
+
+    after: seconds until the message is visible again, 0 to 43,200 (SQS: 12 h from receipt).
+    """
+
+    def __init__(self, after: float = 0, reason: str = "") -> None:
+        if after < 0:
+            raise ValueError(f"Retry(after=...): expected seconds of 0 or more, got {after!r}")
+        super().__init__(reason or f"retry after {after:g} s")
+        self.after = after
+
+
+class Reject(ConsumerError):  # noqa: N818 - as above
+    """Raise it in a handler to send the message to the dead-letter queue at once.
+
+    reason: why no further attempt can succeed; it travels with the message.
+    """
+
+    def __init__(self, reason: str = "rejected") -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,77 @@
+"""A process's sign of life: one file per life in the run directory, written by replacing, never touched by a successor.
+
+Standard library only: the health check reads pulses and must start at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STATES = ("starting", "idle", "busy", "draining", "quiet")
+
+
+def started(pid: int) -> int | None:
+    """Give when a process started, in clock ticks since boot, or None when there is no such process.
+
+    The pid and this together name a life for good: pids come round again (proc(5), field 22 of stat).
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+class Pulse:
+    """Writes one life's file. Its fields are public: `consumer status`, the health check and the agent read them."""
+
+    def __init__(self, folder: Path, process: str, wall: Callable[[], float], **facts: object) -> None:
+        pid = os.getpid()
+        life = started(pid)
+        self.path = folder / f"{process}.{pid}.{life}.json"
+        self._wall = wall
+        self.facts: dict[str, Any] = {
+            "name": process, "pid": pid, "start_ticks": life, "started": wall(), "state": "starting", "handled": 0,
+            "last_receive": None, "rss_mib": 0, "uss_mib": 0, "pss_mib": 0, "in_hand": {}, **facts,
+        }  # fmt: skip
+
+    def write(self, **changes: object) -> None:
+        """Note the changes and write the file. Raises OSError when the run directory is gone."""
+        self.facts.update(changes, beat=self._wall())
+        beside = self.path.with_suffix(".new")
+        beside.write_text(json.dumps(self.facts))
+        beside.replace(self.path)
+
+    def hold(self, message_id: str, **facts: object) -> None:
+        """Note a message in hand, or what has changed about it."""
+        self.facts["in_hand"].setdefault(message_id, {"message_id": message_id}).update(facts)
+        self.write()
+
+    def drop(self, message_id: str) -> None:
+        """Note that a message is about to be settled: done before the queue is told, so that nobody gives it back too."""
+        if self.facts["in_hand"].pop(message_id, None) is not None:
+            self.write()
+
+    def end(self) -> None:
+        """Remove the file: this life ends in order, with nothing in hand."""
+        self.path.unlink(missing_ok=True)
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """Read every life's file, in order of process names; `alive` says whether the life is still going on."""
+    lives = []
+    for path in sorted(folder.glob("*.*.*.json")):
+        try:
+            facts = json.loads(path.read_text())
+        except (OSError, ValueError):  # its life has just ended, and it with it
+            continue
+        facts["path"] = str(path)
+        facts["alive"] = started(facts["pid"]) == facts["start_ticks"]
+        lives.append(facts)
+    return lives

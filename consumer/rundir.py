@@ -1,0 +1,27 @@
+"""The run directory: the one place where a container's processes leave word for one another."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+SHARED = Path("/run/consumer")
+
+
+def resolve(given: str = "") -> Path:
+    """Find the run directory and make it: the given one, else /run/consumer, else a private folder of this user.
+
+    Raises OSError when the directory cannot be made or is somebody else's.
+    """
+    if given:
+        Path(given).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Path(given).resolve()
+    if SHARED.is_dir() and os.access(SHARED, os.W_OK | os.X_OK):
+        return SHARED
+    private = Path(tempfile.gettempdir()) / f"consumer-{os.getuid()}"
+    private.mkdir(mode=0o700, exist_ok=True)
+    owner = private.lstat()
+    if owner.st_uid != os.getuid() or owner.st_mode & 0o077:  # anybody may make a folder in a shared /tmp
+        raise PermissionError(f"{private}: expected a private folder of user {os.getuid()}; set CONSUMER_RUN_DIR")
+    return private

@@ -1,0 +1,173 @@
+"""Every knob of the product: name, unit, range, default, one sentence. `docs/settings.md` is generated from here."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import time
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "CONSUMER_"
+VISIBILITY_MAX = 43_200  # SQS: a message can be invisible for 12 h from its receipt, and extending does not reset that
+AUTO = -1.0  # "auto" of a memory limit
+
+
+def memory(value: object) -> object:
+    """Read an amount of memory in MiB: `256`, `256M`, `1G` or `auto`."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "auto":
+        return AUTO
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", value.strip(), re.IGNORECASE)
+    if found is None:
+        raise ValueError("expected MiB as 256, 256M or 1G, or auto")
+    return float(found[1]) * {"K": 1 / 1024, "": 1, "M": 1, "G": 1024}[found[2].upper()]
+
+
+def words(value: object) -> object:
+    """Read a comma-separated list."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def zone(value: object) -> object:
+    """Read a time zone's name."""
+    try:
+        return ZoneInfo(value) if isinstance(value, str) else value
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("expected a time zone such as UTC or Europe/Paris") from error
+
+
+Memory = Annotated[float, BeforeValidator(memory)]
+Words = Annotated[list[str], NoDecode, BeforeValidator(words)]
+Zone = Annotated[ZoneInfo, BeforeValidator(zone)]
+
+
+def knob(unit: str, text: str, *, default: Any = ..., words: str = "", **rules: Any) -> Any:  # noqa: ANN401 - as pydantic's Field
+    """Describe one setting: its unit, what it means, and how its default reads in the documentation."""
+    extra = {"unit": unit, "default": words}
+    if callable(default):
+        return Field(default_factory=default, description=text, json_schema_extra=extra, **rules)
+    return Field(default, description=text, json_schema_extra=extra, **rules)
+
+
+def drain_of(stop_timeout: float) -> float:
+    """Seconds in which handlers may finish after SIGTERM, of the platform's stop timeout."""
+    return stop_timeout - max(4.0, stop_timeout / 6) - AGENT_STOP
+
+
+def stop_wait_of(stop_timeout: float) -> int:
+    """Whole seconds after which supervisord kills a process that was told to stop."""
+    return int(stop_timeout - max(2.0, stop_timeout / 12) - AGENT_STOP)
+
+
+AGENT_STOP = 5.0  # supervisord stops its groups one after another: the agent's seconds come out of the same budget
+
+
+class Settings(BaseSettings):
+    """The environment, validated once. Durations are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+
+    queue_url: str = knob("URL or name", "The queue to drain.", min_length=1)
+    handler: str = knob("module:function", "The function that handles one message.", pattern=r"^[\w.]+:[\w.]+$")
+
+    processes: int = knob("count", "Consumer processes in this container.", default=4, ge=1, le=500)
+    concurrency: int = knob("count", "Messages in hand per process.", default=1, ge=1, le=500)
+
+    stop_timeout: float = knob(
+        "s", "The platform's stop timeout, after which it kills the container (Fargate's maximum is 120).",
+        default=120.0, ge=10, le=VISIBILITY_MAX,
+    )  # fmt: skip
+    wait_time_seconds: int = knob(
+        "s", "Long poll. It is awaited when the process is told to stop, so it must end 5 s before the drain does.",
+        default=lambda done: max(1, min(20, int(drain_of(done["stop_timeout"]) - 5))), words="20, or what the stop timeout allows",
+        ge=0, le=20,
+    )  # fmt: skip
+    visibility_timeout: int = knob(
+        "s", "The lease: how long a received message stays hidden unless renewed. Passed on every receive.",
+        default=90, ge=2, le=VISIBILITY_MAX,
+    )  # fmt: skip
+    heartbeat_interval: float = knob(
+        "s", "The lease's renewal; at most a third of the lease.",
+        default=lambda done: min(30.0, done["visibility_timeout"] / 3), words="30, or a third of a shorter lease", gt=0,
+    )  # fmt: skip
+    time_limit: float = knob(
+        "s", "One run of the handler; at most 11 h, since SQS gives 12.", default=900.0, gt=0, le=39_600
+    )
+    time_limit_grace: float = knob(
+        "s", "From the time limit, when the handler is told, until its process is replaced.", default=10.0, ge=0, le=600
+    )
+
+    limit: int = knob("messages", "Messages in a process's life; 0 is off.", default=100, ge=0)
+    lifetime: float = knob("s", "Age at which a process retires; 0 is off.", default=14_400.0, ge=0)
+    memory_limit: Memory = knob(
+        "MiB", "Private memory (USS) at which a process retires between messages, after malloc_trim, in two readings. "
+        "`auto` is the warm USS + (0.85 x the container's memory - the warm PSS of all) / processes, at least + 32 MiB; "
+        "0 is off.", default=AUTO, words="auto", ge=AUTO,
+    )  # fmt: skip
+    container_memory: Memory = knob(
+        "MiB", "The container's memory: this, else the ECS task metadata's, else the cgroup's; none found is none.",
+        default=0.0, words="found", ge=0,
+    )  # fmt: skip
+    failure_limit: int = knob("count", "Failures in a row before a process retires; 0 is off.", default=0, ge=0)
+    jitter: float = knob("fraction", "Downwards, of each limit, drawn once per life.", default=0.2, ge=0, lt=1)
+
+    max_attempts: int = knob("count", "Failed runs of a message, then it is dead-lettered.", default=5, ge=1, le=1000)
+    backoff: float = knob("s", "Wait after the first failure, half of it at random.", default=30.0, ge=0)
+    backoff_multiplier: float = knob("factor", "Growth of the wait with each further failure.", default=3.0, ge=1)
+    backoff_cap: float = knob("s", "The longest wait between failures.", default=900.0, ge=0, le=VISIBILITY_MAX)
+    failure_pause: float = knob(
+        "s", "After 3 failures in a row a process waits so long before its next receive, doubling to twelve times this; "
+        "a success resets it. 0 is off.", default=5.0, ge=0,
+    )  # fmt: skip
+
+    body: Literal["json", "text"] = knob("json or text", "How a body is decoded.", default="json")
+    envelope: Words = knob(
+        "sns, eventbridge, s3", "Envelopes around the body, outermost first (`sns,s3`).", default=list, words="none"
+    )
+    dlq_url: str = knob(
+        "URL or name", "The dead-letter queue.", default="", words="found (the queue's RedrivePolicy)"
+    )
+    without_dlq: Literal["refuse", "delete", "keep"] = knob(
+        "refuse, delete or keep", "What becomes of a rejected message where there is no dead-letter queue.", default="refuse"
+    )
+
+    deadline: time | None = knob(
+        "HH:MM", "When the queue must be empty; retries are drawn in so that one usual run still fits.", default=None, words="none"
+    )
+    timezone: Zone = knob("name", "The deadline's time zone.", default=ZoneInfo("UTC"), words="UTC")
+
+    preload: Words = knob("modules", "Imported once, before the first fork.", default=list, words="none")
+    database_url: SecretStr | None = knob(
+        "URL", "The ledger's database. Not in this version: it must be unset.", default=None, words="none"
+    )
+    pulse_timeout: float = knob(
+        "s", "Age at which a process's sign of life is stale; less than the lease minus its renewal interval.",
+        default=lambda done: min(45.0, 0.75 * (done["visibility_timeout"] - done["heartbeat_interval"])),
+        words="45, or less with a shorter lease", gt=0,
+    )  # fmt: skip
+    patience: float = knob(
+        "s", "How long an error that waiting does not cure (no such queue, access denied) is borne.", default=120.0, gt=0
+    )
+    run_dir: str = knob(
+        "path", "Signs of life, supervisord's socket and pid file.", default="", words="/run/consumer, else a private folder"
+    )
+    log_format: Literal["json", "console"] = knob(
+        "json or console", "How log lines are written.",
+        default=lambda _: "console" if sys.stdout.isatty() else "json", words="json; console on a terminal",
+    )  # fmt: skip
+    log_level: Literal["debug", "info", "warning", "error"] = knob("level", "The least that is logged.", default="info")
+
+    @property
+    def drain_seconds(self) -> float:
+        """Seconds in which handlers may finish after SIGTERM."""
+        return drain_of(self.stop_timeout)
+
+    @property
+    def stop_wait_seconds(self) -> int:
+        """Whole seconds after which supervisord kills a process that was told to stop."""
+        return stop_wait_of(self.stop_timeout)
