@@ -1,0 +1,40 @@
+"""Arguments in, one function call out. A command's module is loaded only when the command is called."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from consumer.version import __version__
+
+COMMANDS = {
+    "up": ("consumer.container.up", "run the container: supervisord and its processes"),
+    "work": ("consumer.process.work", "run one consumer process"),
+    "status": ("consumer.desk.status", "show this container's processes and the queue's counts"),
+    "health": ("consumer.container.health", "exit with 0 while the container consumes, 1 otherwise"),
+    "settings": ("consumer.desk.settings", "show every setting, its value and its source"),
+    "send": ("consumer.desk.send", "send a file of JSON lines to the queue"),
+    "demo": ("consumer.local.demo", "drain a local queue on this machine, with no account"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="consumer", description="Drains an SQS queue and loses nothing.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    called = next((word for word in words if not word.startswith("-")), None)
+    for name, (module, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
+        if name == called:  # only this one: `consumer health` must not wait for boto3
+            code = import_module(module)
+            code.add_arguments(command)
+            command.set_defaults(run=code.main)
+    arguments = parser.parse_args(words)
+    return int(arguments.run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
