@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,14 +50,14 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait; cancellation ends it."""
-        done = asyncio.get_running_loop().create_future()
-        timer = self.call_later(seconds, lambda: done.done() or done.set_result(None))
+        over = asyncio.Event()
+        timer = self.call_later(seconds, over.set)
         try:
-            await done
+            await over.wait()
         finally:
             timer.cancel()
 
-    async def first(self, *futures: asyncio.Future[object], seconds: float | None = None) -> bool:
+    async def first(self, *futures: asyncio.Future[Any], seconds: float | None = None) -> bool:
         """Wait until one of the futures is done or the seconds are over; cancel nothing.
 
         Returns whether a future is done.

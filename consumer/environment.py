@@ -119,7 +119,9 @@ def _names(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
             continue
         near = get_close_matches(name, KNOWN, n=1, cutoff=0.85)
         if near:
-            problems.append(_problem(name, "a known name", "an unknown one", f"rename it if {near[0]} is meant, else drop it"))
+            problems.append(
+                _problem(name, "a known name", "an unknown one", f"rename it if {near[0]} is meant, else drop it")
+            )
         else:
             warnings.append(f"{name} is not a setting of this version and is ignored; `consumer settings` lists them")
     return problems, warnings

@@ -1,11 +1,11 @@
 """Every exception of ours.
 
-    ConsumerError
-    +-- SettingsError       wrong settings: exit code 64
-    +-- HandlerError        the handler cannot be found or loaded: exit code 70
-    +-- (asked for by a handler)
-        +-- Retry           come back later; not a failure
-        +-- Reject          never again: to the dead-letter queue
+ConsumerError
++-- SettingsError       wrong settings: exit code 64
++-- HandlerError        the handler cannot be found or loaded: exit code 70
++-- (asked for by a handler)
++-- Retry           come back later; not a failure
++-- Reject          never again: to the dead-letter queue
 """
 
 from __future__ import annotations

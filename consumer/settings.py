@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, SecretStr
+from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "CONSUMER_"
@@ -48,7 +49,7 @@ Zone = Annotated[ZoneInfo, BeforeValidator(zone)]
 
 def knob(unit: str, text: str, *, default: Any = ..., words: str = "", **rules: Any) -> Any:  # noqa: ANN401 - as pydantic's Field
     """Describe one setting: its unit, what it means, and how its default reads in the documentation."""
-    extra = {"unit": unit, "default": words}
+    extra: JsonDict = {"unit": unit, "default": words}
     if callable(default):
         return Field(default_factory=default, description=text, json_schema_extra=extra, **rules)
     return Field(default, description=text, json_schema_extra=extra, **rules)
@@ -129,15 +130,18 @@ class Settings(BaseSettings):
     envelope: Words = knob(
         "sns, eventbridge, s3", "Envelopes around the body, outermost first (`sns,s3`).", default=list, words="none"
     )
-    dlq_url: str = knob(
-        "URL or name", "The dead-letter queue.", default="", words="found (the queue's RedrivePolicy)"
-    )
+    dlq_url: str = knob("URL or name", "The dead-letter queue.", default="", words="found (the queue's RedrivePolicy)")
     without_dlq: Literal["refuse", "delete", "keep"] = knob(
-        "refuse, delete or keep", "What becomes of a rejected message where there is no dead-letter queue.", default="refuse"
+        "refuse, delete or keep",
+        "What becomes of a rejected message where there is no dead-letter queue.",
+        default="refuse",
     )
 
     deadline: time | None = knob(
-        "HH:MM", "When the queue must be empty; retries are drawn in so that one usual run still fits.", default=None, words="none"
+        "HH:MM",
+        "When the queue must be empty; retries are drawn in so that one usual run still fits.",
+        default=None,
+        words="none",
     )
     timezone: Zone = knob("name", "The deadline's time zone.", default=ZoneInfo("UTC"), words="UTC")
 
@@ -151,10 +155,16 @@ class Settings(BaseSettings):
         words="45, or less with a shorter lease", gt=0,
     )  # fmt: skip
     patience: float = knob(
-        "s", "How long an error that waiting does not cure (no such queue, access denied) is borne.", default=120.0, gt=0
+        "s",
+        "How long an error that waiting does not cure (no such queue, access denied) is borne.",
+        default=120.0,
+        gt=0,
     )
     run_dir: str = knob(
-        "path", "Signs of life, supervisord's socket and pid file.", default="", words="/run/consumer, else a private folder"
+        "path",
+        "Signs of life, supervisord's socket and pid file.",
+        default="",
+        words="/run/consumer, else a private folder",
     )
     log_format: Literal["json", "console"] = knob(
         "json or console", "How log lines are written.",

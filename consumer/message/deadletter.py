@@ -1,0 +1,79 @@
+"""What is sent to the dead-letter queue: the message as it was, with the reason as one attribute."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consumer.message.message import Message
+    from consumer.message.outcome import Reject
+
+ATTRIBUTE = "ConsumerReject"
+ATTRIBUTES_MAX = 10  # SQS: message attributes per message
+SIZE_MAX = 1024 * 1024  # SQS: body and attributes together
+REASON_MAX = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A SendMessage request, and whether the reason found room in it."""
+
+    request: dict[str, Any]
+    with_reason: bool
+
+
+def entry(message: Message[Any], reject: Reject, attempt: int, *, fifo: bool) -> Entry:
+    """Build the request for one rejected message. Pure."""
+    given = {name: _sendable(one) for name, one in message.raw_attributes.items() if name != ATTRIBUTE}
+    reason = {"DataType": "String", "StringValue": explain(message, reject, attempt)}
+    everything = {**given, ATTRIBUTE: reason}
+    fits = len(everything) <= ATTRIBUTES_MAX and size(message.text, everything) <= SIZE_MAX
+    request: dict[str, Any] = {"MessageBody": message.text, "MessageAttributes": everything if fits else given}
+    if fifo:
+        request |= {"MessageGroupId": message.group_id or message.id, "MessageDeduplicationId": message.id}
+    return Entry(request, fits)
+
+
+def explain(message: Message[Any], reject: Reject, attempt: int) -> str:
+    """Say why, as JSON of at most 2 KiB; the texts are cut, the counts never."""
+    error = reject.error
+    text = str(error) if error is not None else ""
+    facts: dict[str, Any] = {
+        "reason": reject.reason,
+        "error": type(error).__qualname__ if error is not None else "",
+        "text": text,
+        "digest": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else "",
+        "message_id": message.id,
+        "attempt": attempt,
+        "receive_count": message.receive_count,
+        "sent": message.sent,
+    }
+    room = 600
+    while (
+        len(
+            written := json.dumps(
+                {**facts, "reason": facts["reason"][:room], "error": facts["error"][:room], "text": text[:room]}
+            )
+        )
+        > REASON_MAX
+    ):
+        room //= 2  # a character may take up to twelve bytes escaped
+    return written
+
+
+def size(body: str, attributes: Mapping[str, Any]) -> int:
+    """Count bytes as SQS does: the body, and each attribute's name, type and value."""
+    total = len(body.encode("utf-8", "surrogatepass"))
+    for name, one in attributes.items():
+        value = one.get("StringValue", one.get("BinaryValue", b""))
+        total += len(name.encode()) + len(one["DataType"]) + len(value.encode() if isinstance(value, str) else value)
+    return total
+
+
+def _sendable(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in one.items() if key in {"DataType", "StringValue", "BinaryValue"}}

@@ -1,0 +1,159 @@
+"""The SQS verbs. Each is a coroutine; the blocking call runs in a lane of its own kind, so that none delays another's."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from consumer.lane import Lane
+from consumer.message import client
+from consumer.message.deadletter import entry
+from consumer.message.message import Message
+from consumer.settings import VISIBILITY_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mypy_boto3_sqs import SQSClient
+
+    from consumer.clock import Clock
+    from consumer.message.outcome import Reject
+    from consumer.settings import Settings
+
+BATCH = 10  # SQS: messages per call
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A queue's approximate counts; SQS may lag a minute behind."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+
+class Queue:
+    """One queue and its dead-letter queue."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.url = settings.queue_url
+        self.dlq_url = settings.dlq_url
+        self._settings = settings
+        self._clock = clock
+        self._receiver = client.receiver(self.url, settings.wait_time_seconds)
+        threads = min(4, settings.concurrency)
+        self._control = client.control(self.url, connections=threads)
+        self._leases = client.hurried(self.url, connections=threads)
+        self._poll = Lane("poll")
+        self._renew = Lane("lease", threads)
+        self._settle = Lane("settle", threads)
+
+    async def open(self) -> None:
+        """Look up the queue's URL where a name was given, and the dead-letter queue where none was."""
+        await self._settle.run(self._open)
+
+    def _open(self) -> None:
+        self.url = locate(self._control, self.url)
+        if self.dlq_url:
+            self.dlq_url = locate(self._control, self.dlq_url)
+            return
+        policy = attributes(self._control, self.url, "RedrivePolicy").get("RedrivePolicy")
+        if policy:
+            *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
+            self.dlq_url = locate(self._control, name, account)
+
+    async def receive(self, count: int) -> list[Message[str]]:
+        """Take up to so many messages, ten at most; wait for the first one as long as the long poll lasts."""
+        settings = self._settings
+        answer = await self._poll.run(
+            lambda: self._receiver.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=min(count, BATCH),
+                WaitTimeSeconds=settings.wait_time_seconds,
+                VisibilityTimeout=settings.visibility_timeout,
+                MessageSystemAttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            )
+        )
+        now = self._clock.time()
+        return [Message.of(wire, now) for wire in answer.get("Messages", [])]
+
+    async def extend(self, message: Message[Any], seconds: float) -> None:
+        """Keep a message hidden for so many seconds from now."""
+        await self._renew.run(self._hide(self._leases, message, seconds))
+
+    async def delay(self, message: Message[Any], seconds: float) -> None:
+        """Have a message visible again after so many seconds."""
+        await self._settle.run(self._hide(self._control, message, seconds))
+
+    async def release(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:
+        """Give messages back at once; return those that the queue would not take back."""
+        refused = []
+        for start in range(0, len(messages), BATCH):
+            some = messages[start : start + BATCH]
+            entries: Any = [
+                {"Id": str(index), "ReceiptHandle": one.receipt_handle, "VisibilityTimeout": 0}
+                for index, one in enumerate(some)
+            ]
+            answer = await self._settle.run(self._giving_back(entries))
+            refused += [some[int(failure["Id"])] for failure in answer.get("Failed", [])]
+        return refused
+
+    async def delete(self, message: Message[Any]) -> None:
+        """Delete a message: it is done."""
+        await self._settle.run(
+            lambda: self._control.delete_message(QueueUrl=self.url, ReceiptHandle=message.receipt_handle)
+        )
+
+    async def dead_letter(self, message: Message[Any], reject: Reject, attempt: int) -> bool:
+        """Send a message to the dead-letter queue; return whether the reason could travel with it."""
+        sent = entry(message, reject, attempt, fifo=self.dlq_url.endswith(".fifo"))
+        await self._settle.run(lambda: self._control.send_message(QueueUrl=self.dlq_url, **sent.request))
+        return sent.with_reason
+
+    async def counts(self) -> Counts:
+        """Ask for the queue's counts."""
+        return await self._settle.run(lambda: counts(self._control, self.url))
+
+    def hurry(self) -> None:
+        """From now on be quick or give up: the process must leave. A call that hangs is left behind in its lane."""
+        self._control = self._leases
+        self._settle = Lane("settle-last", self._settle.threads)
+
+    def _hide(self, sqs: SQSClient, message: Message[Any], seconds: float) -> Callable[[], None]:
+        timeout = min(math.ceil(seconds), VISIBILITY_MAX)  # SQS takes whole seconds; 0 would be no wait at all
+
+        def call() -> None:
+            sqs.change_message_visibility(
+                QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=timeout
+            )
+
+        return call
+
+    def _giving_back(self, entries: Any) -> Callable[[], Any]:  # noqa: ANN401 - the wire's own shape
+        return lambda: self._control.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+
+
+def locate(sqs: SQSClient, name: str, account: str = "") -> str:
+    """Give a queue's URL; a URL is taken as it is."""
+    if "://" in name:
+        return name
+    owner: Any = {"QueueOwnerAWSAccountId": account} if account else {}
+    return sqs.get_queue_url(QueueName=name, **owner)["QueueUrl"]
+
+
+def attributes(sqs: SQSClient, url: str, *names: Any) -> dict[str, str]:  # noqa: ANN401 - literals of the stubs
+    """Read a queue's attributes."""
+    return {
+        str(name): value
+        for name, value in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names).get("Attributes", {}).items()
+    }
+
+
+def counts(sqs: SQSClient, url: str) -> Counts:
+    """Read a queue's counts."""
+    prefix = "ApproximateNumberOfMessages"
+    found = attributes(sqs, url, prefix, prefix + "NotVisible", prefix + "Delayed")
+    return Counts(*(int(found.get(prefix + which, 0)) for which in ("", "NotVisible", "Delayed")))

@@ -1,0 +1,53 @@
+"""What an error of SQS means for us, told by its code: exception classes differ between servers and protocols."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+
+class Trouble(Enum):
+    """The kinds of trouble."""
+
+    AWAY = "away"  # the network, throttling, 5xx: waiting cures it
+    REFUSED = "refused"  # no such queue, access denied, bad credentials: waiting does not cure it
+    HANDLE = "handle"  # this receipt handle is worth nothing: the message is settled, or somebody else's
+    FAULT = "fault"  # none of SQS's: a fault of this program
+
+
+HANDLE = {"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"}
+REFUSED = {
+    "AccessDenied", "AccessDeniedException", "AuthFailure", "IncompleteSignature", "InvalidAccessKeyId", "InvalidAddress",
+    "InvalidClientTokenId", "InvalidSecurity", "MissingAuthenticationToken", "NonExistentQueue", "NotAuthorized", "OptInRequired",
+    "QueueDoesNotExist", "SignatureDoesNotMatch", "UnauthorizedOperation", "UnrecognizedClientException",
+    "UnsupportedOperation", "ExpiredToken", "ExpiredTokenException", "InvalidSignatureException",
+}  # fmt: skip
+LOCAL = (NoCredentialsError, PartialCredentialsError, NoRegionError, ProfileNotFound, ParamValidationError)
+
+
+def code(error: BaseException) -> str:
+    """Give an error's code without the protocol's prefix (AWS.SimpleQueueService.NonExistentQueue), else its class."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "")).rpartition("SimpleQueueService.")[2]
+    return type(error).__name__
+
+
+def trouble(error: BaseException) -> Trouble:
+    """Tell an error apart."""
+    name = code(error)
+    if isinstance(error, LOCAL) or name in REFUSED:
+        return Trouble.REFUSED
+    if name.startswith(("KMS.", "Kms")) and "Throttl" not in name:
+        return Trouble.REFUSED
+    if name in HANDLE:
+        return Trouble.HANDLE
+    return Trouble.AWAY if isinstance(error, ClientError | BotoCoreError | OSError) else Trouble.FAULT

@@ -1,0 +1,200 @@
+"""One delivery, top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from consumer.message.backoff import Backoff, Moment, decide, seconds_until
+from consumer.message.lease import Lease
+from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
+from consumer.process.context import Context
+from consumer.process.invoke import Ran
+from consumer.process.stop import Leaving
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from consumer.clock import Clock
+    from consumer.message.message import Message
+    from consumer.message.queue import Queue
+    from consumer.process.invoke import Invoker
+    from consumer.process.pulse import Pulse
+    from consumer.process.settle import Settler
+    from consumer.process.stop import Stop
+    from consumer.settings import Settings
+
+SMOOTHING = 0.2  # of the newest run in the mean of the usual ones
+
+
+@dataclass(slots=True)
+class InHand:
+    """What is kept of one delivery while it lasts."""
+
+    message: Message[str]
+    context: Context
+    lease: Lease
+    began: float
+    key: str
+
+
+class Delivery:
+    """Delivers messages one by one or side by side; knows nothing of where they come from."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        invoker: Invoker,
+        settler: Settler,
+        settings: Settings,
+        *,
+        clock: Clock,
+        stop: Stop,
+        pulse: Pulse,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self.in_hand: dict[str, InHand] = {}
+        self.hung: set[str] = set()
+        self._queue = queue
+        self._invoker = invoker
+        self._settler = settler
+        self._settings = settings
+        self._clock = clock
+        self._stop = stop
+        self._pulse = pulse
+        self._log = log
+        self._usual_run = 0.0
+        stop.on_told.append(self._tell_all)
+
+    async def deliver(self, message: Message[str]) -> Outcome:
+        """Lease from receipt, run, decide; then the lease is stopped and awaited, and the queue is told."""
+        hand = self._take(message)
+        async with hand.lease:
+            ran = await self._run(hand)
+            outcome = self._decide(hand, ran)
+        self._drop(hand)
+        outcome = await self._settler.settle(message, outcome, hand.lease)
+        self._report(hand, ran, outcome)
+        return outcome
+
+    async def _run(self, hand: InHand) -> Ran:
+        """Run the handler. One that hangs keeps its lease until the others are done: its process can only be replaced."""
+        tags = {"message_id": hand.message.id, "attempt": hand.context.attempt}
+        if self._stop.told:
+            hand.context.tell()
+        ran = await self._invoker.invoke(hand.message, hand.context, self._stop, tags)
+        if ran.hung and not self._stop.over.done():
+            self.hung.add(hand.key)
+            self._stop.tell(f"handler hangs on message {hand.message.id}", Leaving.HUNG)
+            await self._stop.over
+        self._note_run(hand, ran)
+        return ran
+
+    def _decide(self, hand: InHand, ran: Ran) -> Outcome:
+        """Turn the run's end into an outcome."""
+        if hand.lease.lost:  # an old receipt handle may still be honoured, and would settle what is now another's
+            return LeftAlone()
+        if ran.cause == "returned":
+            return Done()
+        if ran.cause == "interrupted":
+            return Release()
+        settings, clock = self._settings, self._clock
+        assert ran.error is not None
+        until = seconds_until(settings.deadline, clock.now(settings.timezone)) if settings.deadline else None
+        return decide(
+            ran.error,
+            hand.context.attempt,
+            timed_out=ran.cause == "timeout",
+            backoff=Backoff.of(settings),
+            max_attempts=settings.max_attempts,
+            moment=Moment(hand.lease.left_of_sqs, until, self._usual_run),
+            uniform=clock.uniform,
+        )
+
+    def _take(self, message: Message[str]) -> InHand:
+        """Note a message as in hand, before anything else is done with it."""
+        settings, clock = self._settings, self._clock
+        began, attempt = clock.monotonic(), message.receive_count
+        key = f"{message.id}.{attempt}"
+        lease = Lease(
+            message,
+            self._queue,
+            clock,
+            visibility=settings.visibility_timeout,
+            heartbeat=settings.heartbeat_interval,
+            changed=lambda lease: self._lease_changed(key, lease),
+        )
+        ends = began + settings.time_limit
+        on_loop = asyncio.get_running_loop().call_soon_threadsafe
+        context = Context(
+            attempt,
+            self._log.bind(message_id=message.id, attempt=attempt),
+            remaining=lambda: min(ends - clock.monotonic(), self._stop.left(), lease.remaining),
+            progress=lambda fraction: on_loop(self._progress, key, fraction),
+        )
+        hand = InHand(message, context, lease, began, key)
+        self.in_hand[key] = hand
+        self._pulse.hold(
+            key,
+            message_id=message.id,
+            receipt_handle=message.receipt_handle,
+            attempt=attempt,
+            since=message.received,
+            lease_until=message.received + settings.visibility_timeout,
+        )
+        return hand
+
+    def _drop(self, hand: InHand) -> None:
+        self.in_hand.pop(hand.key, None)
+        self._pulse.drop(hand.key)
+
+    def _lease_changed(self, key: str, lease: Lease) -> None:
+        hand = self.in_hand.get(key)
+        if hand is None:
+            return
+        if lease.lost and not hand.context.stopping:
+            hand.context.tell()
+            self._log.warning("lease_lost", message_id=hand.message.id, reason=lease.refused)
+        elif not lease.lost:
+            self._pulse.hold(key, lease_until=self._clock.time() + lease.until - self._clock.monotonic())
+
+    def _progress(self, key: str, fraction: float) -> None:
+        if key in self.in_hand:
+            self._pulse.hold(key, progress=fraction)
+
+    def _tell_all(self) -> None:
+        for hand in self.in_hand.values():
+            hand.context.tell()
+
+    def _note_run(self, hand: InHand, ran: Ran) -> None:
+        if ran.cause == "returned":
+            seconds = self._clock.monotonic() - hand.began
+            self._usual_run += (seconds - self._usual_run) * (SMOOTHING if self._usual_run else 1)
+
+    def _report(self, hand: InHand, ran: Ran, outcome: Outcome) -> None:
+        """Log the one line that every delivery ends with."""
+        facts: dict[str, Any] = {
+            "message_id": hand.message.id,
+            "attempt": hand.context.attempt,
+            "outcome": NAMES[type(outcome)],
+            "cause": outcome.cause,
+            "seconds": round(self._clock.monotonic() - hand.began, 3),
+        }
+        match outcome:
+            case Retry(delay=delay, past_deadline=late):
+                facts |= {"delay": round(delay, 1)} | ({"past_deadline": True} if late else {})
+            case Reject(reason=reason):
+                facts["reason"] = reason
+            case LeftAlone():
+                facts["ran"] = ran.cause  # a run that returned is a run that will be repeated
+        if ran.error is not None:
+            facts["error"] = f"{type(ran.error).__qualname__}: {ran.error}"
+        bad = isinstance(outcome, Reject | LeftAlone) or (isinstance(outcome, Retry) and outcome.failed)
+        wants_trace = bad and ran.cause == "raised" and ran.error is not None
+        say = self._log.warning if bad else self._log.info
+        say("delivered", **facts, exc_info=ran.error if wants_trace else None)
+
+
+NAMES = {Done: "done", Retry: "retry", Reject: "reject", Release: "release", LeftAlone: "left_alone"}
+

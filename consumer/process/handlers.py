@@ -1,0 +1,120 @@
+"""Finds and loads the user's handler."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+
+from consumer.errors import HandlerError
+from consumer.message.body import Decoder
+from consumer.message.message import Message
+from consumer.process.context import Context
+from consumer.process.hooks import MARKED, PRELOAD, Marks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """The user's function, and how to call it."""
+
+    name: str
+    function: Callable[..., Any]
+    is_async: bool
+    wants_context: bool
+    decoder: Decoder
+
+    def call(self, message: Message[Any], context: Context) -> Any:  # noqa: ANN401 - the user's
+        """Call the function; of an async one, give the coroutine."""
+        return self.function(message, context) if self.wants_context else self.function(message)
+
+
+def load(settings: Settings) -> Handler:
+    """Import the handler's module, with the working directory first on the path, and look at the function.
+
+    Raises HandlerError when that cannot be done, with what was expected and what was got.
+    """
+    module_name, _, name = settings.handler.partition(":")
+    function: Any = enter(module_name, settings.handler)
+    for part in name.split("."):
+        function = getattr(function, part, None)
+        if function is None:
+            raise HandlerError(_problem(settings, f"a function {name!r} in {module_name}", f"none; {module_name} has no {part!r}"))
+    if not callable(function):
+        raise HandlerError(_problem(settings, "a function", type(function).__name__))
+    marks: Marks = getattr(function, MARKED, Marks())
+    if marks.key is not None:
+        raise HandlerError(_problem(settings, "no key=, which needs a ledger (CONSUMER_DATABASE_URL)", "a key= and no ledger"))
+    positional = _positional(settings, function)
+    return Handler(
+        name=settings.handler,
+        function=function,
+        is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)),  # noqa: B004
+        wants_context=len(positional) > 1,
+        decoder=Decoder(settings.body, settings.envelope, _body_type(settings, function, positional[0])),
+    )
+
+
+def enter(module: str, wanted_by: str) -> Any:  # noqa: ANN401 - a module
+    """Import one of the user's modules. Raises HandlerError with the cause."""
+    here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
+    if sys.path[:1] != [here]:
+        sys.path.insert(0, here)
+    try:
+        return import_module(module)
+    except Exception as error:
+        raise HandlerError(
+            f"{wanted_by}: expected a module {module!r} that can be imported from {here}; got {type(error).__name__}: {error}. "
+            "To do: correct the name, or run from the folder that holds it."
+        ) from error
+
+
+def run_preload_hooks() -> None:
+    """Call what users marked with @on_preload. Raises HandlerError with the hook's name when one fails."""
+    for hook in PRELOAD:
+        try:
+            hook()
+        except Exception as error:
+            raise HandlerError(f"@on_preload {hook.__qualname__}: {type(error).__name__}: {error}") from error
+
+
+def _positional(settings: Settings, function: Callable[..., Any]) -> list[str]:
+    """Name the parameters that a call by position fills."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise HandlerError(_problem(settings, "a function with a signature", str(error))) from error
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    usable = [one for one in parameters if one.kind in kinds]
+    required = [one for one in usable if one.default is one.empty]
+    forced = [one for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY and one.default is one.empty]
+    starred = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters)
+    if forced or len(required) > 2 or not (usable or starred):  # noqa: PLR2004 - message and context
+        raise HandlerError(
+            _problem(settings, "handler(message) or handler(message, context)", f"{function}{inspect.signature(function)}")
+        )
+    return [one.name for one in usable][:2] if usable else ["message", "context"]
+
+
+def _body_type(settings: Settings, function: Callable[..., Any], first: str) -> Any:  # noqa: ANN401 - any type at all
+    """Give the T of an annotation Message[T], else Any."""
+    target = function if inspect.isfunction(function) or inspect.ismethod(function) else type(function).__call__
+    raw = getattr(target, "__annotations__", {}).get(first)
+    try:
+        found = get_type_hints(target, localns={"Message": Message, "Context": Context}, include_extras=True).get(first)
+    except (NameError, TypeError, AttributeError) as error:
+        if isinstance(raw, str) and "[" not in raw:
+            return Any  # a plain name that only type checkers can see says nothing about the body
+        raise HandlerError(_problem(settings, "annotations whose names exist at run time", str(error))) from error
+    return get_args(found)[0] if get_origin(found) is Message else Any
+
+
+def _problem(settings: Settings, expected: str, got: str) -> str:
+    return f"CONSUMER_HANDLER={settings.handler}: expected {expected}; got {got}."

@@ -1,0 +1,190 @@
+"""Calls one handler under its time limit, off the control loop: `def` in a thread, `async def` on a loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from consumer.lane import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from consumer.clock import Clock
+    from consumer.message.message import Message
+    from consumer.process.context import Context
+    from consumer.process.handlers import Handler
+    from consumer.process.stop import Stop
+
+LAST_WORDS = 1.0  # seconds that a cancelled coroutine has for its finally blocks when the process must leave
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a run ended.
+
+    cause: returned, raised, timeout (ended late, or not within its grace), interrupted (the process must leave).
+    hung: the handler is still running.
+    """
+
+    cause: str
+    error: BaseException | None = None
+    hung: bool = False
+
+
+class Call(Protocol):
+    """A run under way: `done` gives the exception it ended with, or None."""
+
+    @property
+    def done(self) -> asyncio.Future[BaseException | None]:
+        """Done when the function has ended; its result is never an exception raised."""
+
+    def cancel(self) -> None:
+        """Cancel a coroutine; a thread cannot be."""
+
+
+class Invoker:
+    """Runs the user's code. Nothing that it raises, SystemExit included, comes out as an exception."""
+
+    def __init__(self, handler: Handler, clock: Clock, *, slots: int, time_limit: float, grace: float) -> None:
+        self._handler = handler
+        self._clock = clock
+        self._limit = time_limit
+        self._grace = grace
+        self._threads = Lane("handler", slots)
+        self._loop = UserLoop()
+
+    async def invoke(self, message: Message[str], context: Context, stop: Stop, tags: dict[str, Any]) -> Ran:
+        """Run the handler for one message, until it ends, overstays its limit and grace, or the process must leave."""
+        call = self._start(message, context, tags)
+        if await self._clock.first(call.done, stop.over, seconds=self._limit):
+            return await self._ended_or_interrupted(call)
+        context.tell()
+        call.cancel()
+        await self._clock.first(call.done, stop.over, seconds=self._grace)
+        if not call.done.done():
+            return Ran("timeout", TimeoutError(f"still running {self._grace:g} s after its time limit"), hung=True)
+        if call.done.result() is None:  # late, but the work is done: running it again would do it twice
+            return Ran("returned")
+        return Ran("timeout", TimeoutError(f"time limit of {self._limit:g} s passed"))
+
+    async def reset(self, hooks: list[Callable[[], Any]]) -> list[tuple[str, BaseException]] | None:
+        """Run the user's reset hooks; return those that failed, or None when one hangs."""
+        failed = []
+        for hook in hooks:
+            call = self._run(hook, contextvars.Context(), is_async=inspect.iscoroutinefunction(hook))
+            if not await self._clock.first(call.done, seconds=self._grace):
+                return None
+            error = call.done.result()
+            if error is not None:
+                failed.append((hook.__qualname__, error))
+        return failed
+
+    async def _ended_or_interrupted(self, call: Call) -> Ran:
+        if not call.done.done():
+            call.cancel()
+            await self._clock.first(call.done, seconds=LAST_WORDS if self._handler.is_async else 0)
+            return Ran("interrupted", hung=not call.done.done())
+        error = call.done.result()
+        return Ran("returned") if error is None else Ran("raised", error)
+
+    def _start(self, message: Message[str], context: Context, tags: dict[str, Any]) -> Call:
+        handler = self._handler
+        own = contextvars.Context()  # empty, and this delivery's alone: nothing leaks to the next message
+        own.run(structlog.contextvars.bind_contextvars, **tags)
+
+        def run() -> Any:  # noqa: ANN401 - the user's
+            decoded = handler.decoder.decode(message)
+            return None if decoded is None else handler.call(decoded, context)
+
+        return self._run(run, own, is_async=handler.is_async)
+
+    def _run(self, function: Callable[[], Any], own: contextvars.Context, *, is_async: bool) -> Call:
+        if is_async:
+            return self._loop.run(function, own)
+        return InThread(self._threads.run(lambda: own.run(caught, function)))
+
+
+@dataclass(frozen=True, slots=True)
+class InThread:
+    """A run in a thread, which nothing can cancel."""
+
+    done: asyncio.Future[BaseException | None]
+
+    def cancel(self) -> None:
+        """Leave it: it has been told."""
+
+
+def caught(function: Callable[[], Any]) -> BaseException | None:
+    """Call a function; give what it raised."""
+    try:
+        result = function()
+    except BaseException as error:  # noqa: BLE001 - SystemExit from a handler is a failure of its delivery
+        return error
+    if inspect.iscoroutine(result):
+        result.close()
+        return TypeError("the handler returned a coroutine that nobody awaits: declare it with async def")
+    return None
+
+
+class OnLoop:
+    """A run on the user's loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, done: asyncio.Future[BaseException | None]) -> None:
+        self.done = done
+        self.task: asyncio.Task[BaseException | None] | None = None
+        self._loop = loop
+
+    def cancel(self) -> None:
+        """Cancel the coroutine, from the control loop's thread."""
+        self._loop.call_soon_threadsafe(lambda: self.task and self.task.cancel())
+
+    def begin(self, coroutine: Coroutine[Any, Any, BaseException | None], own: contextvars.Context) -> None:
+        """Start the coroutine; in the user's loop's thread."""
+        self.task = self._loop.create_task(coroutine, context=own)
+        self.task.add_done_callback(self._report)
+
+    def _report(self, task: asyncio.Task[BaseException | None]) -> None:
+        error = asyncio.CancelledError() if task.cancelled() else task.result()
+        self.done.get_loop().call_soon_threadsafe(lambda: self.done.done() or self.done.set_result(error))
+
+
+class UserLoop:
+    """An event loop in a thread of its own, for async handlers: one that blocks it blocks no lease."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, function: Callable[[], Any], own: contextvars.Context) -> OnLoop:
+        """Run an async function; its future is done on the running loop."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(target=_forever, args=(self._loop,), name="handler-loop", daemon=True).start()
+        call = OnLoop(self._loop, asyncio.get_running_loop().create_future())
+        self._loop.call_soon_threadsafe(lambda: call.begin(_caught(function), own))
+        return call
+
+
+async def _caught(function: Callable[[], Any]) -> BaseException | None:
+    try:
+        result = function()
+        if result is not None:
+            await result
+    except BaseException as error:  # noqa: BLE001 - it would else end the user's loop
+        return error
+    return None
+
+
+def _forever(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    while not loop.is_closed():
+        try:
+            loop.run_forever()
+        except BaseException:  # noqa: BLE001 - a SystemExit in a task that a handler started itself
+            structlog.get_logger().warning("handler_task_raised", exc_info=True)

@@ -1,0 +1,90 @@
+"""Tells the queue how a delivery ended: the last step, after the lease is stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
+from consumer.message.trouble import Trouble, code, trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from structlog.typing import FilteringBoundLogger
+
+    from consumer.clock import Clock
+    from consumer.message.lease import Lease
+    from consumer.message.message import Message
+    from consumer.message.queue import Queue
+    from consumer.settings import Settings
+
+LONGEST_WAIT = 5.0  # seconds between tries
+
+
+class Settler:
+    """Settles messages. A call that fails is tried again for as long as the message is surely ours."""
+
+    def __init__(self, queue: Queue, settings: Settings, clock: Clock, log: FilteringBoundLogger) -> None:
+        self._queue = queue
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+
+    async def settle(self, message: Message[Any], outcome: Outcome, lease: Lease) -> Outcome:
+        """Tell the queue; return what became of the message: LeftAlone when the queue would not have it."""
+        try:
+            return await self._tell(message, outcome, lease)
+        except Exception as error:
+            if trouble(error) is Trouble.FAULT:
+                raise
+            self._log.error(
+                "settle_failed",
+                message_id=message.id,
+                outcome=type(outcome).__name__.lower(),
+                error=f"{code(error)}: {error}",
+                meanwhile="the message comes back when its lease ends",
+            )
+            return LeftAlone(cause="settle_failed")
+
+    async def _tell(self, message: Message[Any], outcome: Outcome, lease: Lease) -> Outcome:
+        queue = self._queue
+        match outcome:
+            case Done():
+                await self._persist(lambda: queue.delete(message), lease)
+            case Retry(delay=delay):
+                await self._persist(lambda: queue.delay(message, delay), lease)
+            case Release():
+                await self._persist(lambda: queue.delay(message, 0), lease)
+            case Reject() if queue.dlq_url:
+                await self._persist(lambda: self._dead_letter(message, outcome), lease)
+                await self._persist(lambda: queue.delete(message), lease)
+            case Reject() if self._settings.without_dlq == "delete":
+                await self._persist(lambda: queue.delete(message), lease)
+            case Reject():
+                await self._persist(lambda: queue.delay(message, self._settings.backoff_cap), lease)
+            case LeftAlone():
+                pass
+        return outcome
+
+    async def _dead_letter(self, message: Message[Any], reject: Reject) -> None:
+        if not await self._queue.dead_letter(message, reject, message.receive_count):
+            self._log.warning("reject_reason_left_out", message_id=message.id, why="ten attributes or 1 MiB are full")
+
+    async def _persist(self, verb: Callable[[], Awaitable[None]], lease: Lease) -> None:
+        """Try until it works or the lease is over; then the message may be somebody else's."""
+        clock = self._clock
+
+        def pause(state: RetryCallState) -> float:
+            return clock.uniform(0.1, min(LONGEST_WAIT, 0.2 * 2.0 ** min(state.attempt_number, 10)))
+
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(lambda error: trouble(error) is Trouble.AWAY),
+            stop=lambda _: lease.lost,
+            wait=pause,
+            sleep=clock.sleep,
+            reraise=True,
+        ):
+            with attempt:
+                await verb()

@@ -1,0 +1,96 @@
+"""A signal becomes one flag and one deadline, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.clock import Clock
+
+BLOCKED = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD}
+"""Signals that a forked process holds back until its own handlers stand: before that they would meet supervisord's."""
+
+AT_ONCE = 130  # a second Ctrl-C: 128 + SIGINT, as shells report it
+
+
+class Leaving(Enum):
+    """Why a process leaves; the value is its exit code."""
+
+    STOPPED = 0
+    LIMIT = 10
+    LIFETIME = 11
+    MEMORY = 12
+    FAILURES = 13
+    HUNG = 20
+    BROKEN = 21
+    SETTINGS = 64
+    HANDLER = 70
+    REFUSED = 75
+
+
+OVERRIDING = (Leaving.HUNG, Leaving.BROKEN)  # graver than any reason to retire that came before
+
+
+class Stop:
+    """Whether, why and until when this process is ending. Made on the running loop.
+
+    requested: done when no further message is to be taken.
+    over: done when no more waiting is allowed, and what is in hand must be settled now.
+    """
+
+    def __init__(self, clock: Clock, drain_seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self.requested: asyncio.Future[None] = loop.create_future()
+        self.over: asyncio.Future[None] = loop.create_future()
+        self.leaving: Leaving | None = None
+        self.detail = ""
+        self.told = False
+        self.on_told: list[Callable[[], None]] = []
+        self._deadline = float("inf")
+        self._clock = clock
+        self._drain = drain_seconds
+
+    def listen(self) -> None:
+        """Take over the process's signals; unblock those that were held back across the fork."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.tell, "SIGTERM")
+        loop.add_signal_handler(signal.SIGINT, self._interrupted)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+
+    def retire(self, leaving: Leaving, detail: str = "") -> None:
+        """Take no more messages; let what is in hand come to its own end."""
+        if self.leaving is None or leaving in OVERRIDING:
+            self.leaving, self.detail = leaving, detail
+        if not self.requested.done():
+            self.requested.set_result(None)
+
+    def tell(self, detail: str, leaving: Leaving = Leaving.STOPPED) -> None:
+        """Take no more messages, and give the handlers the drain's seconds to end."""
+        self.retire(leaving, detail)
+        if self.told:
+            return
+        self.told = True
+        self._deadline = self._clock.monotonic() + self._drain
+        self._clock.call_later(self._drain, self.finish)
+        for callback in self.on_told:
+            callback()
+
+    def finish(self) -> None:
+        """Wait for nothing any more."""
+        if not self.over.done():
+            self.over.set_result(None)
+
+    def left(self) -> float:
+        """Give the seconds until `over`; endless while nobody has been told."""
+        return self._deadline - self._clock.monotonic()
+
+    def _interrupted(self) -> None:
+        if self.told:
+            os._exit(AT_ONCE)
+        self.tell("SIGINT")
