@@ -1,0 +1,53 @@
+"""The first moments of a forked process, between supervisord's fork and the consumer's own main function."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from consumer import overrides
+from consumer.process import work
+from consumer.process.stop import BLOCKED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.container.stdout import Stdout
+
+
+def run(argv: Sequence[str], env: Mapping[str, str], stdout: Stdout) -> NoReturn:
+    """Be `consumer work` from here on. The signals in BLOCKED stay blocked until its own handlers stand."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)  # the parent's: its number will soon belong to some file of ours
+        forget_signals()
+        os.environ.clear()
+        os.environ.update(env)
+        sys.argv = list(argv)
+        stdout.hand_over()
+        code = work.run(_overrides(argv))
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:  # noqa: BLE001 - supervisord would take it for a program that could not be found
+        traceback.print_exc()
+    finally:
+        os._exit(code)  # not through the interpreter's end: it would wait for threads, and run the parent's exit hooks
+
+
+def forget_signals() -> None:
+    """Put what supervisord has set back to what a Python program starts with; all others are as they should be.
+
+    Not every signal: SIGPIPE stays ignored, or the first broken connection would end the process.
+    """
+    for number in BLOCKED:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _overrides(argv: Sequence[str]) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(prog="consumer work")
+    overrides.add_arguments(parser)
+    return overrides.given(parser.parse_args(argv[2:]))

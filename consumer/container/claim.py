@@ -1,0 +1,47 @@
+"""One container per run directory: a second one would read the first one's lives as its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from consumer import rundir
+from consumer.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOCKET_PATH = 107  # bytes in the address of a unix socket (unix(7)), its final zero left out
+SOCKET = "supervisor.sock.4194304"  # the longest name under which supervisord makes it: a pid is appended at first
+
+
+def run_directory(given: str) -> Path:
+    """Find the run directory, make it, and hold it for as long as this process lives.
+
+    Raises SettingsError when that is impossible, or when another container holds it.
+    """
+    try:
+        folder = rundir.resolve(given)
+        _hold(folder)
+    except OSError as error:
+        raise _problem("a folder that this user may write to", str(error), "choose another") from error
+    if len(os.fsencode(folder / SOCKET)) > SOCKET_PATH:
+        raise _problem("a path with room for a socket's name", f"{folder}, which is too long", "choose a shorter one")
+    return folder
+
+
+def _hold(folder: Path) -> None:
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # never closed: the lock ends with us
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        got = f"{folder}, in use by another `consumer up` (pid {os.pread(lock, 32, 0).decode().strip() or 'unknown'})"
+        os.close(lock)
+        raise _problem("a folder for each container", got, "stop the other one, or choose another folder") from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+
+
+def _problem(expected: str, got: str, remedy: str) -> SettingsError:
+    return SettingsError([f"CONSUMER_RUN_DIR: expected {expected}; got {got}. To do: {remedy}."])

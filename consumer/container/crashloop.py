@@ -1,0 +1,54 @@
+"""Decides, from the lives that ended, whether this container can consume at all. Pure: facts in, a verdict out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consumer.process.stop import Leaving
+
+ROW = 5
+PLANNED = {
+    leaving.value
+    for leaving in (Leaving.STOPPED, Leaving.LIMIT, Leaving.LIFETIME, Leaving.MEMORY, Leaving.FAILURES, Leaving.HUNG)
+}
+
+
+@dataclass(frozen=True)
+class Death:
+    """How one life ended.
+
+    code: its exit code; 128 + n for signal n.
+    received: the queue had answered it at least once, be it with nothing.
+    in_hand: it held messages when it ended.
+    told: supervisord had told it to stop.
+    """
+
+    code: int
+    received: bool = False
+    in_hand: bool = False
+    told: bool = False
+
+    @property
+    def planned(self) -> bool:
+        """Whether this is a way of leaving that the process itself has chosen, and a successor will do better."""
+        return self.code in PLANNED
+
+    @property
+    def counts(self) -> bool:
+        """Whether this life ended abnormally before it could consume."""
+        return not self.planned and not self.received and not self.in_hand
+
+
+class CrashLoop:
+    """Counts the lives in a row, of any processes, that never got as far as an answer from the queue."""
+
+    def __init__(self, row: int = ROW) -> None:
+        self._row = row
+        self._seen = 0
+
+    def verdict(self, death: Death) -> int | None:
+        """Take in one more end of a life; give the exit code with which the container must leave, if it must."""
+        if death.told:  # says nothing about what the process could have done
+            return None
+        self._seen = self._seen + 1 if death.counts else 0
+        return death.code if self._seen >= self._row else None

@@ -1,0 +1,61 @@
+"""The lives of this container's processes, as their files in the run directory tell them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from consumer.process import pulse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from consumer.clock import Clock
+
+
+class Lives:
+    """Knows which life a pid stands for, and clears away what dead lives leave behind."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._births: dict[int, int | None] = {}
+
+    def born(self, pid: int) -> None:
+        """Note when a process started: pids come round again, and an old file may bear the same one."""
+        self._births[pid] = pulse.started(pid)
+
+    def ended(self, pid: int) -> dict[str, Any]:
+        """Give the last words of a life that has just ended; nothing when it died before it wrote any."""
+        for path in self._folder.glob(f"*.{pid}.{self._births.pop(pid, None)}.json"):
+            return _read(path)
+        return {}
+
+    def sweep(self) -> None:
+        """Remove the files of dead lives, except where a message in hand is still under its lease.
+
+        Such a file is all that is known about the message: whoever gives it back early needs the receipt handle.
+        """
+        for path in [*self._folder.glob("*.*.*.json"), *self._folder.glob("*.*.*.new")]:
+            if _is_dead(path) and not self._is_needed(path):
+                path.unlink(missing_ok=True)
+
+    def _is_needed(self, path: Path) -> bool:
+        if path.suffix != ".json":  # half a word: its writer died before it could put it in place
+            return False
+        in_hand = _read(path).get("in_hand", {})
+        return any(entry.get("lease_until", 0) > self._clock.time() for entry in in_hand.values())
+
+
+def _is_dead(path: Path) -> bool:
+    """Say whether the life that a file's name bears is over; a name that bears none is somebody else's file."""
+    _, pid, ticks = path.stem.rsplit(".", 2)
+    return pid.isdigit() and ticks.isdigit() and pulse.started(int(pid)) != int(ticks)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):  # gone meanwhile, or torn by a full disk: it holds nothing that anybody could use
+        return {}
+    return facts

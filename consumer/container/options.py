@@ -1,0 +1,112 @@
+"""supervisord's dealings with the system, with ours in their place: fork, exec, descriptors, signals, reaping.
+
+A new ServerOptions is made for every reload; what must outlive one is in Container. Read against supervisor 4.3.0.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from supervisor import events
+from supervisor.options import ServerOptions
+from supervisor.states import SupervisorStates
+
+from consumer.container import child
+from consumer.container.container import is_ours
+from consumer.container.preload import State
+from consumer.process.stop import BLOCKED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.container.container import Container
+    from consumer.container.waker import Waker
+
+
+class Options(ServerOptions):  # type: ignore[misc]
+    """ServerOptions that fork our processes from this one."""
+
+    def __init__(self, container: Container, waker: Waker, keep: frozenset[int]) -> None:
+        super().__init__()
+        self.stdout, self.stderr = sys.stdout, sys.stderr  # the class holds what they were when it was imported
+        self._container = container
+        self._waker = waker
+        self._keep = keep
+
+    def setsignals(self) -> None:
+        """Listen, to signals and to events: a reload has cleared the subscriptions before it comes here."""
+        super().setsignals()
+        self._waker.listen()
+        events.subscribe(events.ProcessStateFatalEvent, self._given_up)
+        events.subscribe(events.ProcessStateBackoffEvent, self._backed_off)
+
+    def fork(self) -> int:
+        """Fork with signals held back: until the child has handlers of its own it would lose them to supervisord's."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+        pid = -1
+        try:
+            pid = os.fork()
+        finally:
+            if pid == 0:
+                # First of all: the descriptors under the parent's objects are about to be closed. A garbage collection
+                # would close their numbers once more, and by then they belong to connections of this process.
+                gc.freeze()
+            else:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+        if pid:
+            self._container.lives.born(pid)
+        return pid
+
+    def execve(self, filename: str, argv: Sequence[str], env: dict[str, str]) -> None:
+        """Become our process where that is what was asked for; else what any supervisord would."""
+        if self._container.forks and is_ours(argv):
+            child.run(argv, env, self._container.stdout)
+        child.forget_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)  # the mask outlives an exec
+        super().execve(filename, argv, env)
+
+    def check_execv_args(self, filename: str, argv: Sequence[str], st: Any) -> None:  # noqa: ANN401 - os.stat_result or None
+        """Look for the program, unless none will be executed."""
+        if not (self._container.forks and is_ours(argv)):
+            super().check_execv_args(filename, argv, st)
+
+    def close_fd(self, fd: int) -> None:
+        """Close a descriptor, unless it is one that the children need."""
+        if fd not in self._container.kept:
+            super().close_fd(fd)
+
+    def cleanup_fds(self) -> None:
+        """Close what supervisord has left open before a reload; what was open before supervisord is not its own."""
+        for fd in {fd for fd, _ in State.now().descriptors} - self._keep:
+            super().close_fd(fd)
+
+    def waitpid(self) -> tuple[int | None, int | None]:
+        """Reap one child, and note how it ended: supervisord's own events do not always say."""
+        pid, status = super().waitpid()
+        process = self.pidhistory.get(pid)
+        if process is not None and is_ours(process.config.command.split()):
+            self._guarded(self._container.ended, process.config.name, pid, status, told=process.killing)
+        return pid, status
+
+    def _given_up(self, event: Any) -> None:  # noqa: ANN401 - supervisor is not typed
+        if self.mood < SupervisorStates.RUNNING:  # FATAL is also how supervisord ends one that waits for a restart
+            return
+        if is_ours(event.process.config.command.split()):
+            self._guarded(self._container.given_up, event.process.config.name)
+
+    def _backed_off(self, event: Any) -> None:  # noqa: ANN401 - as above
+        process = event.process
+        if not process.pid and is_ours(process.config.command.split()):  # no pid: there never was a process
+            self._guarded(self._container.not_started, process.config.name, process.spawnerr)
+
+    def _guarded(self, judge: Any, *facts: Any, **more: Any) -> None:  # noqa: ANN401 - any of the three above
+        """Ask for a verdict, and end the container by it. PID 1 does not die of a full disk under its notes."""
+        try:
+            if judge(*facts, **more):
+                self.mood = SupervisorStates.SHUTDOWN
+        except Exception as error:  # noqa: BLE001
+            self._container.journal.error(f"cannot judge how a process ended: {error!r}")
