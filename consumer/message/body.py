@@ -36,9 +36,9 @@ class Decoder:
                     return None
             return replace(message, body=self._typed(value))
         except ValidationError as error:
-            raise Reject(f"body: {_summary(error)}") from error
+            raise Reject(f"body: {_summary(error)}") from None  # pydantic's own text shows the body
         except (ValueError, RecursionError, KeyError, TypeError) as error:
-            raise Reject(f"body: {type(error).__name__}: {error}") from error
+            raise Reject(f"body: {type(error).__name__}: {error}") from None
 
     def _typed(self, value: Any) -> Any:  # noqa: ANN401 - JSON
         if not self._json:

@@ -50,9 +50,10 @@ class Queue:
         self._renew = Lane("lease", threads)
         self._settle = Lane("settle", threads)
 
-    async def open(self) -> None:
-        """Look up the queue's URL where a name was given, and the dead-letter queue where none was."""
+    async def open(self) -> bool:
+        """Look up the queue's URL where a name was given, and the dead-letter queue where none was; return True."""
         await self._settle.run(self._open)
+        return True
 
     def _open(self) -> None:
         self.url = locate(self._control, self.url)

@@ -16,7 +16,11 @@ class Context:
     """
 
     def __init__(
-        self, attempt: int, log: Any, remaining: Callable[[], float], progress: Callable[[float], None] = lambda _: None  # noqa: ANN401
+        self,
+        attempt: int,
+        log: Any,
+        remaining: Callable[[], float],
+        progress: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.attempt = attempt
         self.log = log

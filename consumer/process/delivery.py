@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from consumer import errors
 from consumer.message.backoff import Backoff, Moment, decide, seconds_until
 from consumer.message.lease import Lease
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
@@ -14,16 +16,11 @@ from consumer.process.invoke import Ran
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
-
-    from consumer.clock import Clock
     from consumer.message.message import Message
     from consumer.message.queue import Queue
     from consumer.process.invoke import Invoker
-    from consumer.process.pulse import Pulse
+    from consumer.process.life import Life
     from consumer.process.settle import Settler
-    from consumer.process.stop import Stop
-    from consumer.settings import Settings
 
 SMOOTHING = 0.2  # of the newest run in the mean of the usual ones
 
@@ -42,30 +39,16 @@ class InHand:
 class Delivery:
     """Delivers messages one by one or side by side; knows nothing of where they come from."""
 
-    def __init__(
-        self,
-        queue: Queue,
-        invoker: Invoker,
-        settler: Settler,
-        settings: Settings,
-        *,
-        clock: Clock,
-        stop: Stop,
-        pulse: Pulse,
-        log: FilteringBoundLogger,
-    ) -> None:
+    def __init__(self, life: Life, queue: Queue, invoker: Invoker, settler: Settler) -> None:
         self.in_hand: dict[str, InHand] = {}
         self.hung: set[str] = set()
+        self._settings, self._clock, self._stop = life.settings, life.clock, life.stop
+        self._pulse, self._log = life.pulse, life.log
         self._queue = queue
         self._invoker = invoker
         self._settler = settler
-        self._settings = settings
-        self._clock = clock
-        self._stop = stop
-        self._pulse = pulse
-        self._log = log
         self._usual_run = 0.0
-        stop.on_told.append(self._tell_all)
+        life.stop.on_told.append(self._tell_all)
 
     async def deliver(self, message: Message[str]) -> Outcome:
         """Lease from receipt, run, decide; then the lease is stopped and awaited, and the queue is told."""
@@ -131,7 +114,7 @@ class Delivery:
             attempt,
             self._log.bind(message_id=message.id, attempt=attempt),
             remaining=lambda: min(ends - clock.monotonic(), self._stop.left(), lease.remaining),
-            progress=lambda fraction: on_loop(self._progress, key, fraction),
+            progress=partial(on_loop, self._progress, key),
         )
         hand = InHand(message, context, lease, began, key)
         self.in_hand[key] = hand
@@ -191,10 +174,9 @@ class Delivery:
         if ran.error is not None:
             facts["error"] = f"{type(ran.error).__qualname__}: {ran.error}"
         bad = isinstance(outcome, Reject | LeftAlone) or (isinstance(outcome, Retry) and outcome.failed)
-        wants_trace = bad and ran.cause == "raised" and ran.error is not None
+        wants_trace = bad and ran.cause == "raised" and not isinstance(ran.error, errors.Reject)
         say = self._log.warning if bad else self._log.info
         say("delivered", **facts, exc_info=ran.error if wants_trace else None)
 
 
 NAMES = {Done: "done", Retry: "retry", Reject: "reject", Release: "release", LeftAlone: "left_alone"}
-

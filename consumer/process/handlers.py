@@ -46,17 +46,22 @@ def load(settings: Settings) -> Handler:
     for part in name.split("."):
         function = getattr(function, part, None)
         if function is None:
-            raise HandlerError(_problem(settings, f"a function {name!r} in {module_name}", f"none; {module_name} has no {part!r}"))
+            raise HandlerError(
+                _problem(settings, f"a function {name!r} in {module_name}", f"none; {module_name} has no {part!r}")
+            )
     if not callable(function):
         raise HandlerError(_problem(settings, "a function", type(function).__name__))
     marks: Marks = getattr(function, MARKED, Marks())
     if marks.key is not None:
-        raise HandlerError(_problem(settings, "no key=, which needs a ledger (CONSUMER_DATABASE_URL)", "a key= and no ledger"))
+        raise HandlerError(
+            _problem(settings, "no key=, which needs a ledger (CONSUMER_DATABASE_URL)", "a key= and no ledger")
+        )
     positional = _positional(settings, function)
     return Handler(
         name=settings.handler,
         function=function,
-        is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)),  # noqa: B004
+        is_async=inspect.iscoroutinefunction(function)
+        or inspect.iscoroutinefunction(getattr(function, "__call__", None)),  # noqa: B004
         wants_context=len(positional) > 1,
         decoder=Decoder(settings.body, settings.envelope, _body_type(settings, function, positional[0])),
     )
@@ -98,7 +103,9 @@ def _positional(settings: Settings, function: Callable[..., Any]) -> list[str]:
     starred = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters)
     if forced or len(required) > 2 or not (usable or starred):  # noqa: PLR2004 - message and context
         raise HandlerError(
-            _problem(settings, "handler(message) or handler(message, context)", f"{function}{inspect.signature(function)}")
+            _problem(
+                settings, "handler(message) or handler(message, context)", f"{function}{inspect.signature(function)}"
+            )
         )
     return [one.name for one in usable][:2] if usable else ["message", "context"]
 

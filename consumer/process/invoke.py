@@ -7,6 +7,7 @@ import contextvars
 import inspect
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from consumer.process.context import Context
     from consumer.process.handlers import Handler
     from consumer.process.stop import Stop
+    from consumer.settings import Settings
 
+OURS = str(Path(__file__).parents[1])
 LAST_WORDS = 1.0  # seconds that a cancelled coroutine has for its finally blocks when the process must leave
 
 
@@ -52,12 +55,12 @@ class Call(Protocol):
 class Invoker:
     """Runs the user's code. Nothing that it raises, SystemExit included, comes out as an exception."""
 
-    def __init__(self, handler: Handler, clock: Clock, *, slots: int, time_limit: float, grace: float) -> None:
+    def __init__(self, handler: Handler, settings: Settings, clock: Clock) -> None:
         self._handler = handler
         self._clock = clock
-        self._limit = time_limit
-        self._grace = grace
-        self._threads = Lane("handler", slots)
+        self._limit = settings.time_limit
+        self._grace = settings.time_limit_grace
+        self._threads = Lane("handler", settings.concurrency)
         self._loop = UserLoop()
 
     async def invoke(self, message: Message[str], context: Context, stop: Stop, tags: dict[str, Any]) -> Ran:
@@ -126,7 +129,7 @@ def caught(function: Callable[[], Any]) -> BaseException | None:
     try:
         result = function()
     except BaseException as error:  # noqa: BLE001 - SystemExit from a handler is a failure of its delivery
-        return error
+        return _users_own(error)
     if inspect.iscoroutine(result):
         result.close()
         return TypeError("the handler returned a coroutine that nobody awaits: declare it with async def")
@@ -152,7 +155,7 @@ class OnLoop:
 
     def _report(self, task: asyncio.Task[BaseException | None]) -> None:
         error = asyncio.CancelledError() if task.cancelled() else task.result()
-        self.done.get_loop().call_soon_threadsafe(lambda: self.done.done() or self.done.set_result(error))
+        self.done.get_loop().call_soon_threadsafe(self.done.set_result, error)
 
 
 class UserLoop:
@@ -177,8 +180,16 @@ async def _caught(function: Callable[[], Any]) -> BaseException | None:
         if result is not None:
             await result
     except BaseException as error:  # noqa: BLE001 - it would else end the user's loop
-        return error
+        return _users_own(error)
     return None
+
+
+def _users_own(error: BaseException) -> BaseException:
+    """Take our frames off the top of a traceback: its reader looks for the handler's."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(OURS):
+        frames = frames.tb_next
+    return error.with_traceback(frames)
 
 
 def _forever(loop: asyncio.AbstractEventLoop) -> None:

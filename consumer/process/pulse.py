@@ -48,14 +48,14 @@ class Pulse:
         beside.write_text(json.dumps(self.facts))
         beside.replace(self.path)
 
-    def hold(self, message_id: str, **facts: object) -> None:
+    def hold(self, key: str, **facts: object) -> None:
         """Note a message in hand, or what has changed about it."""
-        self.facts["in_hand"].setdefault(message_id, {"message_id": message_id}).update(facts)
+        self.facts["in_hand"].setdefault(key, {}).update(facts)
         self.write()
 
-    def drop(self, message_id: str) -> None:
-        """Note that a message is about to be settled: done before the queue is told, so that nobody gives it back too."""
-        if self.facts["in_hand"].pop(message_id, None) is not None:
+    def drop(self, key: str) -> None:
+        """Note that a message is about to be settled: before the queue is told, so that nobody gives it back as well."""
+        if self.facts["in_hand"].pop(key, None) is not None:
             self.write()
 
     def end(self) -> None:

@@ -12,13 +12,10 @@ from consumer.message.trouble import Trouble, code, trouble
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from structlog.typing import FilteringBoundLogger
-
-    from consumer.clock import Clock
     from consumer.message.lease import Lease
     from consumer.message.message import Message
     from consumer.message.queue import Queue
-    from consumer.settings import Settings
+    from consumer.process.life import Life
 
 LONGEST_WAIT = 5.0  # seconds between tries
 
@@ -26,11 +23,9 @@ LONGEST_WAIT = 5.0  # seconds between tries
 class Settler:
     """Settles messages. A call that fails is tried again for as long as the message is surely ours."""
 
-    def __init__(self, queue: Queue, settings: Settings, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(self, life: Life, queue: Queue) -> None:
+        self._settings, self._clock, self._log = life.settings, life.clock, life.log
         self._queue = queue
-        self._settings = settings
-        self._clock = clock
-        self._log = log
 
     async def settle(self, message: Message[Any], outcome: Outcome, lease: Lease) -> Outcome:
         """Tell the queue; return what became of the message: LeftAlone when the queue would not have it."""

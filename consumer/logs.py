@@ -1,0 +1,158 @@
+"""structlog set up for a container: one JSON object a line, at most 4 KiB, one write a line, never a wait."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from consumer.sink import PIPE_ATOMIC, Sink
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from structlog.typing import FilteringBoundLogger, WrappedLogger
+
+LINE = PIPE_ATOMIC - 1  # bytes, and the newline
+MARK = "... (cut)"
+QUIET = ("botocore", "boto3", "urllib3", "asyncio")  # libraries whose talk below a warning says nothing about messages
+
+
+def configure(*, form: str, level: str, sink: Sink | None, **tags: object) -> FilteringBoundLogger:
+    """Set up structlog, the standard library's logging and, for JSON, what is printed; return a logger.
+
+    form: json or console. sink: where JSON lines go. tags: bound to every line of this process.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+
+    def tag(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {**tags, **event}
+
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        tag,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if form == "json":
+        assert sink is not None
+        lines = sink
+        factory: Any = lambda *_: Lines(lines)  # noqa: E731 - structlog calls it for each logger
+        final: list[Any] = [structlog.processors.format_exc_info, render]
+        for name in ("stdout", "stderr"):
+            setattr(sys, name, Printed(name))
+    else:
+        factory = structlog.PrintLoggerFactory(sys.stderr)
+        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    structlog.configure(
+        processors=[*shared, *final],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,
+    )
+    _take_over_logging(number)
+    log: FilteringBoundLogger = structlog.get_logger()
+    return log
+
+
+def render(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> bytes:
+    """Render one event as a line of JSON; the longest texts are cut until it fits."""
+    facts = {
+        "timestamp": event.pop("timestamp", None),
+        "level": event.pop("level", None),
+        "event": event.pop("event", None),
+    }
+    facts.update(event)
+    line = _dump(facts)
+    room = LINE // 2
+    while len(line) > LINE and room > len(MARK):
+        facts = {name: _cut(value, room) for name, value in facts.items()}
+        line = _dump(facts)
+        room //= 2
+    if len(line) > LINE:  # too many fields: the ones that tell most stay
+        line = _dump({name: facts[name] for name in list(facts)[:8]} | {"cut": len(facts) - 8})
+    return line + b"\n"
+
+
+def dropped(count: int, **tags: object) -> bytes:
+    """Give the line that says how many lines a stalled log driver has cost."""
+    return _dump({"level": "warning", "event": "log_lines_dropped", "count": count, **tags}) + b"\n"
+
+
+def _dump(facts: MutableMapping[str, Any]) -> bytes:
+    return json.dumps(facts, default=repr, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _cut(value: Any, room: int) -> Any:  # noqa: ANN401 - any field
+    text = value if isinstance(value, str) else None if isinstance(value, int | float | bool | None) else repr(value)
+    return value if text is None or len(text.encode("utf-8", "replace")) <= room else text[: room // 4] + MARK
+
+
+class Lines:
+    """What structlog writes to: one write a line."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.msg = sink.write
+
+    debug = info = warning = error = critical = exception = log = property(lambda self: self.msg)
+
+
+class Printed(io.TextIOBase):
+    """Stands in for stdout and stderr: what is printed becomes log events, a line each, and never waits."""
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def __init__(self, stream: str) -> None:
+        self.name = f"<{stream}>"
+        self._stream = stream
+        self._begun = threading.local()  # a line that one thread has begun is not another's
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def fileno(self) -> int:
+        """Give the real descriptor, which programs started by a handler inherit."""
+        return 1 if self._stream == "stdout" else 2
+
+    def write(self, text: str) -> int:
+        """Log whole lines; keep the beginning of the next one."""
+        *lines, rest = (getattr(self._begun, "text", "") + text).split("\n")
+        if len(rest) > LINE:
+            lines, rest = [*lines, rest], ""
+        self._begun.text = rest
+        for line in lines:
+            if line.strip():
+                structlog.get_logger().info(line[:LINE], stream=self._stream)
+        return len(text)
+
+
+class Bridge(logging.Handler):
+    """Hands the standard library's log records to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record."""
+        structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+def _take_over_logging(level: int) -> None:
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    root.handlers = [Bridge()]
+    root.setLevel(level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    threading.excepthook = _thread_died
+
+
+def _thread_died(died: threading.ExceptHookArgs) -> None:
+    if died.exc_value is not None:
+        structlog.get_logger().error(
+            "thread_died", thread=died.thread.name if died.thread else None, exc_info=died.exc_value
+        )

@@ -1,0 +1,41 @@
+"""Writes the sign of life at regular times, with what the process holds of memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+
+from consumer.process import memory
+from consumer.process.stop import Leaving
+
+if TYPE_CHECKING:
+    from consumer.process.life import Life
+    from consumer.sink import Sink
+
+LONGEST = 5.0  # seconds between beats: more often costs an idle container more than it tells
+
+
+class Beat:
+    """Beats on the control loop itself: a loop that is stuck shows by its silence."""
+
+    def __init__(self, life: Life, sink: Sink | None) -> None:
+        self._clock, self._stop = life.clock, life.stop
+        self._pulse, self._log = life.pulse, life.log
+        self._sink = sink
+        self._every = min(LONGEST, life.settings.pulse_timeout / 4)
+
+    def start(self) -> None:
+        """Beat now, and from now on."""
+        try:
+            found = memory.measure()
+            rounded = {name: round(getattr(found, name), 1) for name in ("uss", "pss", "rss")}
+            self._pulse.write(**{f"{name}_mib": value for name, value in rounded.items()})
+        except psutil.Error as error:
+            self._log.warning("memory_unreadable", error=str(error))
+        except OSError as error:  # nobody would see this process live or die any more
+            self._stop.tell(f"the run directory is gone: {error}", Leaving.BROKEN)
+            return
+        if self._sink:
+            self._sink.flush()
+        self._clock.call_later(self._every, self.start)

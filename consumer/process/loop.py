@@ -1,0 +1,152 @@
+"""The loop of one process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from consumer.process.stop import Leaving
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from consumer.message.message import Message
+    from consumer.message.outcome import Outcome
+    from consumer.message.queue import Queue
+    from consumer.process.delivery import Delivery
+    from consumer.process.life import Life
+    from consumer.process.patience import Patience
+    from consumer.process.recycle import Recycle
+    from consumer.process.tidy import Tidy
+
+T = TypeVar("T")
+LAST_CALLS = 8.0  # seconds for the queue's last answers once handlers are not waited for; supervisord kills soon after
+
+
+class Loop:
+    """Receives messages and has them delivered, until told to stop or worn out."""
+
+    def __init__(
+        self, life: Life, queue: Queue, delivery: Delivery, recycle: Recycle, tidy: Tidy, patience: Patience
+    ) -> None:
+        self.running: set[asyncio.Task[Outcome]] = set()
+        self._settings, self._clock, self._stop = life.settings, life.clock, life.stop
+        self._pulse, self._log = life.pulse, life.log
+        self._queue = queue
+        self._delivery = delivery
+        self._recycle = recycle
+        self._tidy = tidy
+        self._patience = patience
+
+    async def run(self) -> Leaving:
+        """Receive and deliver until told to stop or worn out; say why it ended."""
+        await self.open()
+        while not self.leaving():
+            await self.room()
+            for message in await self.receive():
+                self.start(message)
+        await self.drain()
+        return self._stop.leaving or Leaving.STOPPED
+
+    def leaving(self) -> bool:
+        """Whether to take no more messages."""
+        if not self._stop.requested.done() and (reason := self._recycle.reason()):
+            self._stop.retire(*reason)
+        return self._stop.requested.done()
+
+    async def open(self) -> None:
+        """Find the queue and its dead-letter queue, however long the network takes."""
+        while not self._stop.requested.done():
+            if await self.ask(self._queue.open):
+                break
+        else:
+            return
+        if not self._queue.dlq_url and self._settings.without_dlq == "refuse":
+            problem = (
+                "CONSUMER_DLQ_URL: expected a dead-letter queue; got none, and the queue has no RedrivePolicy. "
+                "To do: set one of them, or CONSUMER_WITHOUT_DLQ=delete or keep."
+            )
+            self._log.error("wrong_settings", problem=problem)
+            self._stop.retire(Leaving.SETTINGS, problem)
+
+    async def room(self) -> None:
+        """Wait for a free slot, tidy up when nothing is in hand, and pause after failures in a row."""
+        while len(self.running) >= self._settings.concurrency and not self._stop.requested.done():
+            await self._clock.first(*self.running, self._stop.requested)
+        if not self.running:
+            await self._tidy.between(self._recycle.handled)
+        if pause := self._recycle.pause():
+            self._log.warning("pausing_after_failures", failures=self._recycle.failures, seconds=round(pause, 1))
+            await self._clock.first(self._stop.requested, seconds=pause)
+
+    async def receive(self) -> list[Message[str]]:
+        """Take as many messages as there are free slots; what arrives after the word to stop is given back."""
+        free = self._settings.concurrency - len(self.running)
+        if free < 1 or self.leaving():
+            return []
+        if not self.running:
+            self._pulse.write(state="idle")
+        messages = await self.ask(lambda: self._queue.receive(free))
+        if messages is None:
+            return []
+        self._pulse.facts["last_receive"] = self._clock.time()
+        if messages and self._stop.requested.done():
+            await self.give_back(messages)
+            return []
+        return messages
+
+    async def ask(self, verb: Callable[[], Awaitable[T]]) -> T | None:
+        """Ask the queue; on an error wait, or retire when it will not be cured. An answer under way is never abandoned."""
+        asking = asyncio.ensure_future(verb())
+        await self._clock.first(asking, self._stop.over)
+        if not asking.done():
+            return None
+        error = asking.exception()
+        if error is None:
+            self._patience.answered()
+            return asking.result()
+        seconds = self._patience.failed(error)
+        self._log.warning(
+            "queue_error", error=f"{type(error).__name__}: {error}", again_in=seconds and round(seconds, 1)
+        )
+        if seconds is None:
+            self._stop.retire(Leaving.REFUSED, f"{type(error).__name__}: {error}")
+        else:
+            await self._clock.first(self._stop.requested, seconds=seconds)
+        return None
+
+    async def give_back(self, messages: list[Message[str]]) -> None:
+        """Give back what was received too late to be handled; nobody has failed."""
+        refused = await self.ask(lambda: self._queue.release(messages))
+        self._log.info(
+            "given_back", messages=len(messages) - len(refused or []), message_ids=[one.id for one in messages]
+        )
+
+    def start(self, message: Message[str]) -> None:
+        """Start one delivery beside the others."""
+        self._pulse.facts["state"] = "busy"
+        task = asyncio.create_task(self._delivery.deliver(message), name=f"deliver-{message.id}")
+        self.running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Outcome]) -> None:
+        self.running.discard(task)
+        if (error := task.exception()) is not None:
+            self._log.error("delivery_broken", error=f"{type(error).__name__}: {error}", exc_info=error)
+            self._stop.tell(f"a delivery broke: {error}", Leaving.BROKEN)
+            return
+        self._recycle.record(task.result())
+        self._pulse.facts["handled"] = self._recycle.handled
+
+    async def drain(self) -> None:
+        """Let what is in hand end: without limit when retiring, for the drain's seconds when told to stop.
+
+        What has not ended by then, and what hangs, is settled in one step; the process leaves at once after it.
+        """
+        self._pulse.write(state="draining")
+        while len(self.running) > len(self._delivery.hung) and not self._stop.over.done():
+            await self._clock.first(*self.running, self._stop.over)
+        self._queue.hurry()
+        self._stop.finish()
+        if self.running:
+            await self._clock.first(asyncio.gather(*self.running, return_exceptions=True), seconds=LAST_CALLS)

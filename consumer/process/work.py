@@ -1,0 +1,139 @@
+"""`consumer work`: one consumer process, from its settings to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import psutil
+
+from consumer import environment, logs, overrides, rundir
+from consumer.clock import Clock
+from consumer.errors import HandlerError, SettingsError
+from consumer.message.queue import Queue
+from consumer.process import handlers, memory
+from consumer.process.beat import Beat
+from consumer.process.delivery import Delivery
+from consumer.process.invoke import Invoker
+from consumer.process.life import Life
+from consumer.process.loop import Loop
+from consumer.process.patience import Patience
+from consumer.process.pulse import Pulse
+from consumer.process.recycle import Recycle
+from consumer.process.settle import Settler
+from consumer.process.stop import Leaving, Stop
+from consumer.process.tidy import Tidy
+from consumer.sink import Sink
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from structlog.typing import FilteringBoundLogger
+
+    from consumer.process.handlers import Handler
+    from consumer.settings import Settings
+
+FLUSH_SECONDS = 0.5  # for the last log lines, where the driver is stalled
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    overrides.add_arguments(parser)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command. Ends the process itself: interpreter exit would wait for a handler's threads."""
+    os._exit(run(overrides.given(arguments)))
+
+
+def run(given: dict[str, Any] | None = None) -> int:
+    """Be one consumer process until it leaves; return its exit code."""
+    try:
+        settings, warnings = environment.load(given)
+        folder = rundir.resolve(settings.run_dir)
+    except SettingsError as error:
+        return _refuse(Leaving.SETTINGS, error.problems)
+    except OSError as error:
+        return _refuse(Leaving.SETTINGS, [f"CONSUMER_RUN_DIR: expected a folder that can be written; got {error}"])
+    process = os.environ.get("SUPERVISOR_PROCESS_NAME", "worker")
+    sink = _stdout(settings, process)
+    tags = {"process": process, "container": socket.gethostname(), "queue": settings.queue_url.rpartition("/")[2]}
+    log = logs.configure(form=settings.log_format, level=settings.log_level, sink=sink, **tags)
+    for warning in warnings:
+        log.warning(warning)
+    try:
+        handler = handlers.load(settings)
+    except HandlerError as error:
+        log.error("handler_cannot_be_loaded", error=str(error))  # noqa: TRY400 - the cause is in the text
+        return _last_lines(sink, Leaving.HANDLER)
+    asyncio.run(_life(settings, handler, folder, process, sink, log))
+    raise AssertionError("a life ends by os._exit")
+
+
+async def _life(
+    settings: Settings, handler: Handler, folder: Path, process: str, sink: Sink | None, log: FilteringBoundLogger
+) -> NoReturn:
+    """Put one process together, run it, say why it ends, and leave: asyncio.run would wait for hanging threads."""
+    clock = Clock()
+    stop = Stop(clock, settings.drain_seconds)
+    stop.listen()
+    pulse = Pulse(folder, process, clock.time, processes=settings.processes, pulse_timeout=settings.pulse_timeout)
+    life = Life(settings, clock, stop, pulse, log)
+    queue = Queue(settings, clock)
+    invoker = Invoker(handler, settings, clock)
+    delivery = Delivery(life, queue, invoker, Settler(life, queue))
+    recycle = Recycle(life, read=memory.measure, trim=memory.trim, budget=memory.budget(settings), parent_pss=_parent())
+    loop = Loop(life, queue, delivery, recycle, Tidy(life, invoker), Patience(clock, settings.patience))
+    Beat(life, sink).start()
+    try:
+        leaving = await loop.run()
+    except Exception:
+        log.exception("loop_broken")
+        leaving = Leaving.BROKEN
+    log.info(
+        "process_leaving", reason=leaving.name.lower(), code=leaving.value, detail=stop.detail, handled=recycle.handled
+    )
+    if leaving.value < Leaving.BROKEN.value and not delivery.in_hand:
+        pulse.end()
+    os._exit(_last_lines(sink, leaving))
+
+
+def _stdout(settings: Settings, process: str) -> Sink | None:
+    """Write straight to the container's stdout, not through supervisord's loop, which a stalled log driver would stop."""
+    try:
+        container = int(os.environ.get("CONSUMER_LOG_FD", ""))
+        os.fstat(container)
+    except (ValueError, OSError):
+        pass
+    else:
+        os.dup2(container, 1)
+        os.dup2(container, 2)
+    return Sink(1, partial(logs.dropped, process=process)) if settings.log_format == "json" else None
+
+
+def _refuse(leaving: Leaving, problems: list[str]) -> int:
+    for problem in problems:
+        print(problem, file=sys.stderr)  # noqa: T201 - there is no logger yet
+    return leaving.value
+
+
+def _last_lines(sink: Sink | None, leaving: Leaving) -> int:
+    """Give the last log lines a moment where the log driver is stalled; return the exit code."""
+    tries = 10
+    while sink and not sink.flush() and tries:
+        Clock().block(FLUSH_SECONDS / 10)
+        tries -= 1
+    return leaving.value
+
+
+def _parent() -> float:
+    """Give the memory of the process that all others are forked from, in MiB; 0 where it cannot be read."""
+    try:
+        return memory.measure(os.getppid()).pss if "SUPERVISOR_ENABLED" in os.environ else 0.0
+    except psutil.Error:
+        return 0.0
