@@ -20,7 +20,7 @@ class Context:
         attempt: int,
         log: Any,
         remaining: Callable[[], float],
-        progress: Callable[[float], None] = lambda _: None,
+        progress: Callable[[float], object] = lambda _: None,
     ) -> None:
         self.attempt = attempt
         self.log = log

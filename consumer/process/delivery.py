@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from consumer import errors
@@ -114,7 +113,7 @@ class Delivery:
             attempt,
             self._log.bind(message_id=message.id, attempt=attempt),
             remaining=lambda: min(ends - clock.monotonic(), self._stop.left(), lease.remaining),
-            progress=partial(on_loop, self._progress, key),
+            progress=lambda fraction: on_loop(self._progress, key, fraction),
         )
         hand = InHand(message, context, lease, began, key)
         self.in_hand[key] = hand

@@ -1,0 +1,84 @@
+"""`consumer status`: this container's processes, from their signs of life, and the queue's counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from consumer import rundir
+from consumer.clock import Clock
+from consumer.desk.table import table
+from consumer.message import client
+from consumer.message.queue import counts, locate
+from consumer.message.trouble import code
+from consumer.process import pulse
+
+if TYPE_CHECKING:
+    import argparse
+
+SHOWN = ("name", "pid", "state", "handled", "rss_mib", "uss_mib", "pss_mib", "started")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the status; return 1 when the queue does not answer or no process lives."""
+    now = Clock().time()
+    lives = [life for life in pulse.read(rundir.resolve(os.environ.get("CONSUMER_RUN_DIR", ""))) if life["alive"]]
+    queue, problem = _queue(os.environ.get("CONSUMER_QUEUE_URL", ""))
+    if arguments.json:
+        status = {"container": socket.gethostname(), "queue": queue, "processes": [public(life) for life in lives]}
+        print(json.dumps(status, indent=2))
+    else:
+        print(_page(lives, queue, now))
+    if problem:
+        print(problem, file=sys.stderr)
+    return 1 if problem or not lives else 0
+
+
+def public(life: dict[str, Any]) -> dict[str, Any]:
+    """Pick what machines may read of a process."""
+    held = [
+        {name: one.get(name) for name in ("message_id", "attempt", "since", "progress") if name in one}
+        for one in life["in_hand"].values()
+    ]
+    return {name: life[name] for name in SHOWN} | {"last_receive": life["last_receive"], "in_hand": held}
+
+
+def _page(lives: list[dict[str, Any]], queue: dict[str, int] | None, now: float) -> str:
+    rows = [
+        (
+            life["name"],
+            life["pid"],
+            life["state"],
+            life["handled"],
+            round(life["uss_mib"]),
+            datetime.fromtimestamp(life["started"], UTC).strftime("%H:%M:%S"),
+            ", ".join(f"{one['message_id']} ({now - one['since']:.0f} s)" for one in life["in_hand"].values()),
+        )
+        for life in lives
+    ]
+    head = ("process", "pid", "state", "handled", "private MiB", "started UTC", "in hand")
+    counted = queue and "queue: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in queue.items())
+    return (table(head, rows) if rows else "no process is running here") + (f"\n{counted}" if counted else "")
+
+
+def _queue(name: str) -> tuple[dict[str, int] | None, str]:
+    """Ask for the queue's counts; give them, or what stands in the way."""
+    if not name:
+        return None, "CONSUMER_QUEUE_URL: expected a queue's URL or name; got none. To do: set it."
+    try:
+        sqs = client.hurried(name)
+        return asdict(counts(sqs, locate(sqs, name))), ""
+    except (BotoCoreError, ClientError) as error:
+        return None, f"queue {name}: expected its counts; got {code(error)}: {error}"
