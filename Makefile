@@ -1,0 +1,50 @@
+# Everything runs in a virtual environment of the repository's own, .venv; nothing else on the machine is touched.
+.PHONY: help demo test check bench image lock clean
+.DEFAULT_GOAL := help
+bin := .venv/bin
+
+help:
+	@echo 'make demo    drain a local queue on this machine, with no account'
+	@echo 'make test    make check, then all tests with coverage (pytest arguments: ARGS="-k lease")'
+	@echo 'make check   ruff and mypy'
+	@echo 'make bench   the figures of the README, measured here'
+	@echo 'make image   build the container image, consumer:latest'
+	@echo 'make lock    pin the dependencies again after a change in pyproject.toml'
+	@echo 'make clean   remove the environment and everything that was generated'
+
+demo: .venv/.demo
+	@$(bin)/consumer demo $(ARGS)
+
+test: check
+	$(bin)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: .venv/.test
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+
+bench: .venv/.demo
+	$(bin)/python benchmarks/run.py $(ARGS)
+
+image:
+	scripts/image
+
+lock: .venv/bin/python
+	scripts/lock $(ARGS)
+
+clean:
+	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Installed again only when what is asked for has changed. The packages come pinned and by their hashes, and then
+# this one, in place: what is edited is what runs.
+.venv/.demo: requirements/demo.txt pyproject.toml | .venv/bin/python
+	@scripts/install demo
+	@touch $@
+
+.venv/.test: requirements/test.txt pyproject.toml | .venv/bin/python
+	@scripts/install test
+	@touch $@ .venv/.demo
+
+.venv/bin/python:
+	@scripts/venv
