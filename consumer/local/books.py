@@ -1,0 +1,38 @@
+"""What the slow service did for each order: its own books, kept apart from whatever the consumers say of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Account:
+    """One order: calls begun, calls answered with its report, and seconds of work for all calls that were answered."""
+
+    calls: int = 0
+    completed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Books:
+    """All orders that the service was asked for."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    waiting: int = 0  # calls being worked on now
+
+    def account(self, order_id: str) -> Account:
+        """Open or find an order's account."""
+        return self.accounts.setdefault(order_id, Account())
+
+    def completed(self) -> set[str]:
+        """Name the orders that got their report."""
+        return {order_id for order_id, account in list(self.accounts.items()) if account.completed}
+
+    def duplicates(self) -> int:
+        """Count the reports made once more than needed."""
+        return sum(max(0, account.completed - 1) for account in list(self.accounts.values()))
+
+    def seconds(self) -> float:
+        """Sum the seconds of work, as ordered and not as measured: a service late by its own fault earns nothing."""
+        return sum(account.seconds for account in list(self.accounts.values()))
