@@ -1,0 +1,134 @@
+"""Shows the demo while it runs: a picture on a terminal, a line every two seconds elsewhere, nothing when asked so."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from consumer.clock import Clock
+    from consumer.local.scene import Row, Scene
+
+LINE_EVERY = 2.0  # seconds
+
+
+class View(Protocol):
+    """What a view does."""
+
+    def say(self, text: str) -> None:
+        """Show a sentence that stays."""
+
+    def show(self, scene: Scene) -> None:
+        """Show the moment."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class Silent:
+    """Shows nothing: stdout belongs to the JSON object."""
+
+    def say(self, text: str) -> None:
+        """Show nothing."""
+
+    def show(self, scene: Scene) -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Lines:
+    """Plain lines, for a file, a pipe or a build's log."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._next = 0.0
+        self._stage = ""
+
+    def say(self, text: str) -> None:
+        """Print it."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def show(self, scene: Scene) -> None:
+        """Print a line when it is time, or when another stage has begun."""
+        if self._clock.monotonic() < self._next and scene.stage == self._stage:
+            return
+        self._next, self._stage = self._clock.monotonic() + LINE_EVERY, scene.stage
+        self.say(f"{scene.elapsed:4.0f} s  {', '.join(figures(scene))}  ({scene.stage})")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Picture:
+    """A live picture; it is wiped away at the end, when the table of results takes its place."""
+
+    def __init__(self) -> None:
+        # Lazy: rich belongs to the extra `demo`, and without it the plain lines are shown.
+        from rich.console import Console  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415
+
+        self._live = Live(console=Console(), auto_refresh=False, transient=True)
+        self._live.start()
+
+    def say(self, text: str) -> None:
+        """Print it above the picture."""
+        self._live.console.print(text, markup=False, highlight=False)
+
+    def show(self, scene: Scene) -> None:
+        """Draw the moment."""
+        self._live.update(_picture(scene), refresh=True)
+
+    def close(self) -> None:
+        """Wipe the picture away."""
+        self._live.stop()
+
+
+def view(clock: Clock, *, silent: bool) -> View:
+    """Choose how to show the demo."""
+    if silent:
+        return Silent()
+    if sys.stdout.isatty():
+        try:
+            return Picture()
+        except ImportError:
+            return Lines(clock)
+    return Lines(clock)
+
+
+def figures(scene: Scene) -> list[str]:
+    """Tell the moment in words. Pure."""
+    waiting = max(0, scene.sent - scene.handled - scene.dead - scene.in_hand)
+    words = [f"{scene.handled} of {scene.sent} handled", f"{scene.in_hand} in hand", f"{waiting} waiting"]
+    words += [f"{scene.retried} retried"] if scene.retried else []
+    words += [f"{scene.dead} dead"] if scene.dead else []
+    words += [f"{scene.given_back} given back"] if scene.given_back else []
+    words += [f"{scene.rate:.1f} a second"] if scene.rate else []
+    return words + ([f"{scene.left:.0f} s left"] if scene.left else [])
+
+
+def cells(row: Row) -> tuple[str, str, str, str, str, str]:
+    """Tell one process in words. Pure."""
+    memory = f"{row.pss_mb:.0f} MB" if row.pss_mb is not None else ""
+    return row.name, row.state, str(row.handled), row.order, f"{row.seconds:.1f} s" if row.order else "", memory
+
+
+def _picture(scene: Scene) -> Any:  # noqa: ANN401 - rich is optional, its types are not there without it
+    # Lazy, as above.
+    from rich.console import Group  # noqa: PLC0415
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    bar = Table.grid(padding=(0, 2))  # a bar by itself does not end its line
+    finished = scene.handled + scene.dead
+    bar.add_row(ProgressBar(total=scene.sent, completed=finished, width=60), f"{finished / scene.sent:.0%}")
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for name, side in (("process", "left"), ("state", "left"), ("handled", "right"), ("order in hand", "left")):
+        table.add_column(name, justify=side, min_width=8)  # type: ignore[arg-type] # the pairs above hold only sides
+    table.add_column("for", justify="right", min_width=6)
+    table.add_column("memory", justify="right")
+    for one in scene.rows:
+        table.add_row(*cells(one))
+    return Group(f"\n{scene.stage}, {scene.elapsed:.0f} s", bar, ", ".join(figures(scene)), "", table)
