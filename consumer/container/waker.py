@@ -23,8 +23,9 @@ class Waker:
         asyncore.socket_map[self._heard.fileno()] = self
 
     def listen(self) -> None:
-        """Have every signal of this process wake the poll."""
+        """Have every signal of this process wake the poll; wake it once, since there are processes to start."""
         signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+        self._told.send(b"\0")
 
     def readable(self) -> bool:
         """Tell supervisord to poll for reading, always."""
