@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.clock import Clock
+from consumer.local.server import serving
+from support.queues import Queues
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def sqs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The embedded SQS server; AWS's variables lead to it while it runs."""
+    with serving(tmp_path_factory.mktemp("sqs"), Clock()) as url:
+        yield url
+
+
+@pytest.fixture
+def queues(sqs_server: str) -> Queues:
+    return Queues.create()
+
+
+@pytest.fixture
+def env(queues: Queues, tmp_path: Path) -> dict[str, str]:
+    """The environment of a container that drains this test's queue."""
+    return {
+        "CONSUMER_QUEUE_URL": queues.url,
+        "CONSUMER_HANDLER": "support.handlers:work",
+        "BOOKS": str(tmp_path / "books"),
+        "CWD": "tests",
+    }

@@ -1,0 +1,102 @@
+"""Handlers for tests. Each body says what its handler is to do; every run is noted in the file BOOKS, one line a run."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from consumer import Context, Message, Reject, Retry, handler, on_reset
+
+BOOKS = Path(os.environ.get("BOOKS", "/dev/null"))
+TOKEN: dict[str, str] = {}
+
+
+def note(message: Message[dict[str, Any]], what: str) -> None:
+    line = json.dumps({"id": message.id, "what": what, "pid": os.getpid(), "count": message.receive_count})
+    with BOOKS.open("a") as books:
+        books.write(line + "\n")
+
+
+def notes(path: Path, what: str = "end") -> list[dict[str, Any]]:
+    """Read the books."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [line for line in lines if line["what"] == what]
+
+
+@handler
+def work(message: Message[dict[str, Any]], context: Context) -> None:
+    note(message, "begin")
+    body = message.body
+    if "print" in body:
+        print("x" * body["print"])
+        print("last line")
+    if "spin" in body:
+        end = time.monotonic() + body["spin"]
+        while time.monotonic() < end:
+            pass
+    if "hold" in body:
+        ctypes.PyDLL(None).usleep(int(body["hold"] * 1e6))  # with the interpreter's lock held
+    if "until_stopping" in body:
+        end = time.monotonic() + body["until_stopping"]
+        while not context.stopping and time.monotonic() < end:
+            time.sleep(0.02)
+        note(message, "told" if context.stopping else "not told")
+    time.sleep(body.get("sleep", 0))
+    match body.get("then"):
+        case "exit":
+            raise SystemExit(3)
+        case "die":
+            os.kill(os.getpid(), body.get("signal", 9))
+        case "fail":
+            raise ConnectionError("upstream is down")
+        case "reject":
+            raise Reject("not an order")
+        case "retry":
+            raise Retry(after=1)
+        case "fail_once" if message.receive_count == 1:
+            raise ConnectionError("upstream is down")
+        case "fail_until" if time.time() < body["time"]:
+            raise ConnectionError("upstream is down")
+    note(message, "end")
+
+
+@handler
+async def work_async(message: Message[dict[str, Any]], context: Context) -> None:
+    note(message, "begin")
+    body = message.body
+    time.sleep(body.get("block", 0))
+    try:
+        await asyncio.sleep(body.get("sleep", 0))
+    except asyncio.CancelledError:
+        note(message, "cancelled")
+        raise
+    note(message, "end")
+
+
+def leaky(message: Message[dict[str, Any]]) -> None:
+    """Keep a token the way an SDK does, and tell whether an earlier message's is still there."""
+    seen = TOKEN.get("token", "none"), structlog.contextvars.get_contextvars().get("customer", "none")
+    note(message, f"saw {seen[0]} {seen[1]}")
+    TOKEN["token"] = message.body["customer"]
+    structlog.contextvars.bind_contextvars(customer=message.body["customer"])
+    note(message, "end")
+
+
+@on_reset
+def forget() -> None:
+    TOKEN.clear()
+
+
+kept: list[bytes] = []
+
+
+def leaks(message: Message[dict[str, Any]]) -> None:
+    kept.append(os.urandom(message.body["mib"] * 1024 * 1024))
+    note(message, "end")
