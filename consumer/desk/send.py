@@ -9,7 +9,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_result, stop_after_attempt
@@ -235,22 +235,18 @@ def _report(arguments: Namespace, result: Result) -> int:
     sent, failures = len(result.sent), sorted(result.failed.items())
     if arguments.json:
         listed = [{"line": number, "error": text} for number, text in failures]
-        _say(json.dumps({"sent": sent, "failed": len(failures), "stopped": result.stopped, "failures": listed}))
+        print(json.dumps({"sent": sent, "failed": len(failures), "stopped": result.stopped, "failures": listed}))
         return int(bool(failures or result.stopped))
     for number, text in failures[:SHOWN]:
-        _say(f"line {number}: {text}", sys.stderr)
+        print(f"line {number}: {text}", file=sys.stderr)
     if len(failures) > SHOWN:
-        _say(f"... and {len(failures) - SHOWN} more; --json lists them all", sys.stderr)
+        print(f"... and {len(failures) - SHOWN} more; --json lists them all", file=sys.stderr)
     if result.stopped:
-        _say(f"stopped: {result.stopped}", sys.stderr)
-    _say(f"sent {sent}, failed {len(failures)}")
+        print(f"stopped: {result.stopped}", file=sys.stderr)
+    print(f"sent {sent}, failed {len(failures)}")
     return int(bool(failures or result.stopped))
 
 
 def _complain(text: str) -> int:
-    _say(f"consumer send: {text}", sys.stderr)
+    print(f"consumer send: {text}", file=sys.stderr)
     return WRONG_SETTINGS
-
-
-def _say(text: str, stream: TextIO | None = None) -> None:
-    (stream or sys.stdout).write(text + "\n")

@@ -48,13 +48,12 @@ def main(arguments: Namespace) -> int:
         with Interrupt() as interrupt:
             return _run(arguments, Clock(), interrupt)
     except ConsumerError as error:
-        sys.stderr.write(f"consumer demo: {error}\n")
+        print(f"consumer demo: {error}", file=sys.stderr)
     except (ClientError, BotoCoreError) as error:
-        sys.stderr.write(
-            f"consumer demo: expected answers from the queue server; got {type(error).__name__}: {error}.\n"
-        )
+        got = f"{type(error).__name__}: {error}"
+        print(f"consumer demo: expected answers from the queue server; got {got}.", file=sys.stderr)
     except BrokenPipeError:  # whoever read the output has left
-        sys.stderr.write("consumer demo: nobody reads the output any more; everything is stopped.\n")
+        print("consumer demo: nobody reads the output any more; everything is stopped.", file=sys.stderr)
     return FAILED
 
 
@@ -138,8 +137,6 @@ def _span(seconds: float) -> str:
 
 def _print(summary: Summary, ending: Ending, examples: Path, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(summary.as_json()) + "\n")
+        print(json.dumps(summary.as_json()))
         return
-    sys.stdout.write(
-        f"\n{verdict(summary)}\n\n{table(summary, ending.dead)}\n\n{pointers(examples, Path(summary.log))}\n"
-    )
+    print(f"\n{verdict(summary)}\n\n{table(summary, ending.dead)}\n\n{pointers(examples, Path(summary.log))}")

@@ -48,8 +48,7 @@ class Lines:
 
     def say(self, text: str) -> None:
         """Print it."""
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        print(text, flush=True)
 
     def show(self, scene: Scene) -> None:
         """Print a line when it is time, or when another stage has begun."""
