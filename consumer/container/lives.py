@@ -31,26 +31,31 @@ class Lives:
             return _read(path)
         return {}
 
+    def forget(self, pid: int) -> None:
+        """Drop a pid that was none of our processes."""
+        self._births.pop(pid, None)
+
     def sweep(self) -> None:
         """Remove the files of dead lives, except where a message in hand is still under its lease.
 
         Such a file is all that is known about the message: whoever gives it back early needs the receipt handle.
         """
         for path in [*self._folder.glob("*.*.*.json"), *self._folder.glob("*.*.*.new")]:
-            if _is_dead(path) and not self._is_needed(path):
+            if self._is_over(path) and not self._is_needed(path):
                 path.unlink(missing_ok=True)
+
+    def _is_over(self, path: Path) -> bool:
+        """Say whether the life that a file's name bears is over; a name that bears none is somebody else's file."""
+        _, pid, ticks = path.stem.rsplit(".", 2)
+        if not (pid.isdigit() and ticks.isdigit()) or self._births.get(int(pid)) == int(ticks):
+            return False  # dead or not, a life that has not been judged is not over
+        return pulse.started(int(pid)) != int(ticks)
 
     def _is_needed(self, path: Path) -> bool:
         if path.suffix != ".json":  # half a word: its writer died before it could put it in place
             return False
         in_hand = _read(path).get("in_hand", {})
         return any(entry.get("lease_until", 0) > self._clock.time() for entry in in_hand.values())
-
-
-def _is_dead(path: Path) -> bool:
-    """Say whether the life that a file's name bears is over; a name that bears none is somebody else's file."""
-    _, pid, ticks = path.stem.rsplit(".", 2)
-    return pid.isdigit() and ticks.isdigit() and pulse.started(int(pid)) != int(ticks)
 
 
 def _read(path: Path) -> dict[str, Any]:

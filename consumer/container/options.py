@@ -90,6 +90,8 @@ class Options(ServerOptions):  # type: ignore[misc]
         process = self.pidhistory.get(pid)
         if process is not None and is_ours(process.config.command.split()):
             self._guarded(self._container.ended, process.config.name, pid, status, told=process.killing)
+        elif pid:
+            self._container.lives.forget(pid)
         return pid, status
 
     def _given_up(self, event: Any) -> None:  # noqa: ANN401 - supervisor is not typed

@@ -16,10 +16,16 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    Make = Callable[..., "Up"]
+
 ROOT = Path(__file__).parents[2]
 STANDIN = Path(__file__).with_name("standin.py")
 BIN = Path(sys.executable).parent
 HANDLER = "def handle(message): ...\n"
+THREAD = f"""
+import threading, time
+threading.Thread(target=time.sleep, args=(60,), name="metrics", daemon=True).start()
+{HANDLER}"""
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
@@ -65,11 +71,14 @@ class Up:
         self.environment |= environment
         with self.output_file.open("ab") as output:
             self.process = subprocess.Popen(
-                command or [sys.executable, str(STANDIN), self.life, "up", "-c", str(self.conf), *words],
+                command or self.command("up", "-c", str(self.conf), *words),
                 cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
                 stdout=output if stdout is None else stdout, stderr=output, start_new_session=True,
             )  # fmt: skip
         return self
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, str(STANDIN), self.life, *words]
 
     @property
     def pid(self) -> int:

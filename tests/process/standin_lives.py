@@ -84,6 +84,27 @@ def ends(given: object = None) -> int:
     return int(how.get("code", 1))
 
 
+def ends_but_one(given: object = None) -> int:
+    """Have the first process live on, and drain, while all others end."""
+    if os.environ["SUPERVISOR_PROCESS_NAME"] != "worker_00":
+        return ends(given)
+    wait_until_told()
+    time.sleep(options()["drain"])
+    note("drained")
+    return 0
+
+
+def recycles_then_crashes(given: object = None) -> int:
+    """Leave by design at first, crash the second time, then stay."""
+    del given
+    pulse(last_receive=time.time())
+    note("started")
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+    lives = sum('"started"' in line for line in Path(os.environ["STANDIN_NOTES"]).read_text().splitlines())
+    time.sleep(options()["after"] if lives < 3 else 60)  # past startsecs: what ends sooner is no exit to supervisord
+    return 10 if lives == 1 else 1
+
+
 def before_told_at_birth() -> None:
     """Send SIGTERM to each child at the first moment at which it exists: still inside os.fork."""
     os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from process.standin_container import Up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from process.standin_container import Make
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Make containers whose processes live a life of the tests' own, and end what a test leaves running."""
+    made: list[Up] = []
+
+    def make(*words: str, **options: Any) -> Up:
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        made.append(Up(folder, *words, **options))
+        return made[-1]
+
+    yield make
+    for container in made:
+        container.clean_up()

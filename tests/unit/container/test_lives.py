@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.container.lives import Lives
+from consumer.process import pulse
+from consumer.testing import FakeClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEAD = 2**22 - 1  # no process has this pid
+
+
+@pytest.fixture
+def lives(tmp_path: Path) -> Lives:
+    return Lives(tmp_path, FakeClock())
+
+
+def write(folder: Path, name: str, **facts: object) -> Path:
+    path = folder / name
+    path.write_text(json.dumps(facts))
+    return path
+
+
+def under_lease(seconds: float) -> dict[str, object]:
+    return {"m": {"lease_until": FakeClock().time() + seconds}}
+
+
+def test_a_dead_life_with_nothing_in_hand_is_swept(lives: Lives, tmp_path: Path) -> None:
+    path = write(tmp_path, f"worker_00.{DEAD}.7.json", in_hand={})
+    lives.sweep()
+    assert not path.exists()
+
+
+def test_a_dead_life_stays_until_its_last_lease_is_over(lives: Lives, tmp_path: Path) -> None:
+    kept = write(tmp_path, f"worker_00.{DEAD}.7.json", in_hand={**under_lease(-1), "n": {"lease_until": 1e12}})
+    lapsed = write(tmp_path, f"worker_01.{DEAD}.7.json", in_hand=under_lease(-1))
+    lives.sweep()
+    assert kept.exists()
+    assert not lapsed.exists()
+
+
+def test_a_living_process_s_file_is_never_swept_whatever_it_says(lives: Lives, tmp_path: Path) -> None:
+    path = write(tmp_path, f"worker_00.{os.getpid()}.{pulse.started(os.getpid())}.json", in_hand={})
+    lives.sweep()
+    assert path.exists()
+
+
+def test_a_pid_that_has_come_round_again_does_not_keep_an_old_file(lives: Lives, tmp_path: Path) -> None:
+    path = write(tmp_path, f"worker_00.{os.getpid()}.7.json", in_hand={})
+    lives.sweep()
+    assert not path.exists()
+
+
+def test_a_life_that_has_ended_and_was_not_judged_is_not_swept_with_another_one(
+    lives: Lives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "started", lambda _: 7)
+    lives.born(DEAD)
+    monkeypatch.undo()
+    path = write(tmp_path, f"worker_00.{DEAD}.7.json", last_receive=3.0)
+    lives.sweep()
+    assert lives.ended(DEAD) == {"last_receive": 3.0}
+    lives.sweep()
+    assert not path.exists()
+
+
+def test_a_life_without_a_file_has_no_last_words(lives: Lives, tmp_path: Path) -> None:
+    write(tmp_path, f"worker_00.{DEAD}.6.json", last_receive=3.0)  # an earlier life's, with the same pid
+    assert lives.ended(DEAD) == {}
+
+
+def test_half_written_files_of_dead_lives_are_swept_and_nobody_else_s(lives: Lives, tmp_path: Path) -> None:
+    half = tmp_path / f"worker_00.{DEAD}.7.new"
+    half.write_text('{"in_h')
+    torn = tmp_path / f"worker_01.{DEAD}.7.json"
+    torn.write_text('{"in_h')
+    foreign = write(tmp_path, "some.other.file.json")
+    lives.sweep()
+    assert not half.exists()
+    assert not torn.exists()
+    assert foreign.exists()
