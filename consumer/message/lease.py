@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from consumer.message.trouble import Trouble, code, trouble
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from consumer.message.message import Message
 
 AGAIN = 1 / 6  # of the heartbeat interval: how soon a renewal that failed is tried again
+MARGIN = 5  # seconds of SQS's 12 h that are left alone: it counts from before we do, and refuses one second too many
 
 
 class Extends(Protocol):
@@ -63,8 +65,10 @@ class Lease:
 
     @property
     def remaining(self) -> float:
-        """Seconds that the lease is sure to last: endless while its renewals succeed."""
-        return self.until - self._clock.monotonic() if self._failing or self.lost else float("inf")
+        """Seconds that the lease is sure to last: endless while its renewals succeed, none once it is lost."""
+        if self.lost:
+            return 0.0
+        return self.until - self._clock.monotonic() if self._failing else float("inf")
 
     @property
     def left_of_sqs(self) -> float:
@@ -106,7 +110,7 @@ class Lease:
 
     async def _renew(self) -> None:
         asked = self._clock.monotonic()
-        seconds = min(self._visibility, self.left_of_sqs)
+        seconds = min(self._visibility, math.floor(self.left_of_sqs - MARGIN))
         if self.lost or seconds < 1:  # a timeout of 0 would give the message away
             return
         try:
