@@ -33,6 +33,8 @@ class Retry(ConsumerError):  # noqa: N818 - users raise it as a request, and its
     after: seconds until the message is visible again, 0 to 43,200 (SQS: 12 h from receipt).
     """
 
+    after: float = 0.0  # of a user's own subclass that leaves out super().__init__()
+
     def __init__(self, after: float = 0, reason: str = "") -> None:
         if after < 0:
             raise ValueError(f"Retry(after=...): expected seconds of 0 or more, got {after!r}")
@@ -46,6 +48,16 @@ class Reject(ConsumerError):  # noqa: N818 - as above
     reason: why no further attempt can succeed; it travels with the message.
     """
 
+    reason: str = "rejected"
+
     def __init__(self, reason: str = "rejected") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = str(reason)  # `raise Reject(error)` is a likely slip, and must not end the process
+
+
+def text_of(error: BaseException) -> str:
+    """Put an exception into words, a user's own too, whose `__str__` may raise."""
+    try:
+        return str(error)
+    except Exception as slip:  # noqa: BLE001 - a slip in a message's text must not end the process
+        return f"(no text: its __str__ raised {type(slip).__name__})"

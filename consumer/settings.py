@@ -119,7 +119,7 @@ class Settings(BaseSettings):
 
     max_attempts: int = knob("count", "Failed runs of a message, then it is dead-lettered.", default=5, ge=1, le=1000)
     backoff: float = knob("s", "Wait after the first failure, half of it at random.", default=30.0, ge=0)
-    backoff_multiplier: float = knob("factor", "Growth of the wait with each further failure.", default=3.0, ge=1)
+    backoff_multiplier: float = knob("factor", "Growth of the wait with each further failure.", default=3.0, ge=1, le=100)
     backoff_cap: float = knob("s", "The longest wait between failures.", default=900.0, ge=0, le=VISIBILITY_MAX)
     failure_pause: float = knob(
         "s", "After 3 failures in a row a process waits so long before its next receive, doubling to twelve times this; "

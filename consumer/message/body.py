@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
+from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
 
 from consumer.errors import HandlerError, Reject
 
@@ -37,7 +37,7 @@ class Decoder:
             return replace(message, body=self._typed(value))
         except ValidationError as error:
             raise Reject(f"body: {_summary(error)}") from None  # pydantic's own text shows the body
-        except (ValueError, RecursionError, KeyError, TypeError) as error:
+        except (ValueError, RecursionError) as error:
             raise Reject(f"body: {type(error).__name__}: {error}") from None
 
     def _typed(self, value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -52,11 +52,13 @@ class Decoder:
 def adapter(expected: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type at all
     """Build pydantic's validator for the handler's type. Raises HandlerError when pydantic cannot."""
     try:
-        return TypeAdapter(expected)
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
+        found = TypeAdapter(expected)
+        found.rebuild(raise_errors=True)  # a name that is missing inside the type would else fail every message
+    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError) as error:
         raise HandlerError(
             f"Message[{expected}]: expected a type that pydantic validates; got {type(error).__name__}: {error}"
         ) from error
+    return found
 
 
 def unwrap(envelope: str, value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -64,7 +66,7 @@ def unwrap(envelope: str, value: Any) -> Any:  # noqa: ANN401 - JSON
     match envelope, value:
         case "sns", {"Message": str(inner)}:
             return inner
-        case "eventbridge", {"detail": inner}:
+        case "eventbridge", {"detail": inner} if inner is not None:
             return inner
         case "s3", {"Event": event} if event == TESTED:
             return None

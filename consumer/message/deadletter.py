@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from consumer.errors import text_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -42,7 +44,7 @@ def entry(message: Message[Any], reject: Reject, attempt: int, *, fifo: bool) ->
 def explain(message: Message[Any], reject: Reject, attempt: int) -> str:
     """Say why, as JSON of at most 2 KiB; the texts are cut, the counts never."""
     error = reject.error
-    text = str(error) if error is not None else ""
+    text = text_of(error) if error is not None else ""
     facts: dict[str, Any] = {
         "reason": reject.reason,
         "error": type(error).__qualname__ if error is not None else "",
