@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from consumer.testing import FakeClock
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting and no account of the machine that runs the tests."""
+    for name in list(os.environ):
+        if name.startswith(("CONSUMER_", "AWS_", "ECS_", "SUPERVISOR_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ReadTimeoutError,
+)
+from unit.doubles import refusal
+
+from consumer.message.trouble import Trouble, code, trouble
+
+KINDS = {
+    "NonExistentQueue": Trouble.REFUSED,
+    "QueueDoesNotExist": Trouble.REFUSED,
+    "AccessDenied": Trouble.REFUSED,
+    "AccessDeniedException": Trouble.REFUSED,
+    "InvalidClientTokenId": Trouble.REFUSED,
+    "SignatureDoesNotMatch": Trouble.REFUSED,
+    "KmsAccessDenied": Trouble.REFUSED,
+    "KMS.DisabledException": Trouble.REFUSED,
+    "ExpiredToken": Trouble.REFUSED,
+    "ReceiptHandleIsInvalid": Trouble.HANDLE,
+    "MessageNotInflight": Trouble.HANDLE,
+    "InvalidParameterValue": Trouble.HANDLE,
+    "RequestThrottled": Trouble.AWAY,
+    "ThrottlingException": Trouble.AWAY,
+    "KmsThrottled": Trouble.AWAY,
+    "KMS.ThrottlingException": Trouble.AWAY,
+    "OverLimit": Trouble.AWAY,
+    "InternalError": Trouble.AWAY,
+    "ServiceUnavailable": Trouble.AWAY,
+    "502": Trouble.AWAY,
+    "": Trouble.AWAY,
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "AWS.SimpleQueueService."])
+@pytest.mark.parametrize("name", KINDS)
+def test_an_error_is_told_by_its_code_with_and_without_the_query_protocol_s_prefix(prefix: str, name: str) -> None:
+    error = refusal(prefix + name)
+    assert code(error) == name
+    assert trouble(error) is KINDS[name]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectTimeoutError(endpoint_url="u"),
+        ReadTimeoutError(endpoint_url="u"),
+        EndpointConnectionError(endpoint_url="u"),
+        ConnectionResetError(),
+        TimeoutError(),
+    ],
+)
+def test_the_network_is_away_and_waiting_cures_it(error: BaseException) -> None:
+    assert trouble(error) is Trouble.AWAY
+    assert code(error) == type(error).__name__
+
+
+@pytest.mark.parametrize("error", [NoCredentialsError(), NoRegionError()])
+def test_a_machine_without_credentials_or_region_is_refused(error: BaseException) -> None:
+    assert trouble(error) is Trouble.REFUSED
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), AttributeError("x"), SystemExit(3)])
+def test_a_fault_of_this_program_is_nobody_else_s(error: BaseException) -> None:
+    assert trouble(error) is Trouble.FAULT
