@@ -19,7 +19,6 @@ class Books:
     """All orders that the service was asked for."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
-    waiting: int = 0  # calls being worked on now
 
     def account(self, order_id: str) -> Account:
         """Open or find an order's account."""

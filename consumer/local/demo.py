@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,8 +52,12 @@ def main(arguments: Namespace) -> int:
     except (ClientError, BotoCoreError) as error:
         got = f"{type(error).__name__}: {error}"
         print(f"consumer demo: expected answers from the queue server; got {got}.", file=sys.stderr)
-    except BrokenPipeError:  # whoever read the output has left
-        print("consumer demo: nobody reads the output any more; everything is stopped.", file=sys.stderr)
+    except OSError as error:
+        with suppress(OSError):  # the terminal may be what is gone
+            print(
+                f"consumer demo: expected to write to the screen and to {tempfile.gettempdir()}; got {error}.",
+                file=sys.stderr,
+            )
     return FAILED
 
 
@@ -127,7 +131,7 @@ def _introduction(orders: Orders, processes: int, url: str) -> str:
         f"A container with {processes} processes hands them to a slow service, which takes {_span(shortest)} to "
         f"{_span(longest)} for each.\n"
         f"Here all times are divided by {upstream.SPEED}: it takes {shortest / upstream.SPEED:.1f} to "
-        f"{longest / upstream.SPEED:.1f} s. Ctrl-C stops it, and loses nothing."
+        f"{longest / upstream.SPEED:.1f} s."
     )
 
 

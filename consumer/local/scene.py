@@ -25,6 +25,7 @@ class Row:
     """One process: its order in hand is empty while it has none."""
 
     name: str
+    pid: int
     state: str
     handled: int
     order: str = ""
@@ -73,6 +74,7 @@ def row(life: Mapping[str, Any], names: Mapping[str, str], memory: Mapping[int, 
     held = next(iter(life["in_hand"].values()), None)
     return Row(
         name=life["name"],
+        pid=life["pid"],
         state=life["state"],
         handled=life["handled"],
         order=names.get(held["message_id"], held["message_id"]) if held else "",

@@ -112,13 +112,11 @@ class Upstream:
         account = self.books.account(str(order.get("order_id")))
         account.calls += 1
         reply = answer(order, account.calls)
-        self.books.waiting += 1
         left: asyncio.Future[Any] = asyncio.ensure_future(reader.read(1))
         try:
             if await self._clock.first(left, seconds=reply.seconds):
                 return None  # a caller that waits says nothing; this one has hung up
         finally:
-            self.books.waiting -= 1
             left.cancel()
         account.seconds += reply.seconds
         account.completed += reply.status == OK

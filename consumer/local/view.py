@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from consumer.clock import Clock
     from consumer.local.scene import Row, Scene
 
 LINE_EVERY = 2.0  # seconds
+HINT = "Try kill -9 PID: the order comes back within 6 s, and nothing is lost. Ctrl-C stops."
+LEFT: Literal["left"] = "left"
+RIGHT: Literal["right"] = "right"
+COLUMNS = (
+    ("process", LEFT), ("PID", RIGHT), ("state", LEFT), ("handled", RIGHT), ("order in hand", LEFT), ("for", RIGHT),
+    ("memory", RIGHT),
+)  # fmt: skip
 
 
 class View(Protocol):
@@ -108,10 +115,11 @@ def figures(scene: Scene) -> list[str]:
     return words + ([f"{scene.left:.0f} s left"] if scene.left else [])
 
 
-def cells(row: Row) -> tuple[str, str, str, str, str, str]:
+def cells(row: Row) -> tuple[str, ...]:
     """Tell one process in words. Pure."""
     memory = f"{row.pss_mb:.0f} MB" if row.pss_mb is not None else ""
-    return row.name, row.state, str(row.handled), row.order, f"{row.seconds:.1f} s" if row.order else "", memory
+    seconds = f"{row.seconds:.1f} s" if row.order else ""
+    return row.name, str(row.pid), row.state, str(row.handled), row.order, seconds, memory
 
 
 def _picture(scene: Scene) -> Any:  # noqa: ANN401 - rich is optional, its types are not there without it
@@ -124,10 +132,8 @@ def _picture(scene: Scene) -> Any:  # noqa: ANN401 - rich is optional, its types
     finished = scene.handled + scene.dead
     bar.add_row(ProgressBar(total=scene.sent, completed=finished, width=60), f"{finished / scene.sent:.0%}")
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for name, side in (("process", "left"), ("state", "left"), ("handled", "right"), ("order in hand", "left")):
-        table.add_column(name, justify=side, min_width=8)  # type: ignore[arg-type] # the pairs above hold only sides
-    table.add_column("for", justify="right", min_width=6)
-    table.add_column("memory", justify="right")
+    for name, side in COLUMNS:
+        table.add_column(name, justify=side, min_width=6)
     for one in scene.rows:
         table.add_row(*cells(one))
-    return Group(f"\n{scene.stage}, {scene.elapsed:.0f} s", bar, ", ".join(figures(scene)), "", table)
+    return Group(f"\n{scene.stage}, {scene.elapsed:.0f} s", bar, ", ".join(figures(scene)), "", table, f"\n{HINT}")

@@ -16,19 +16,19 @@ LIFE = {"name": "worker_00", "pid": 7, "state": "busy", "handled": 3}
 def test_a_process_is_shown_with_its_order_and_for_how_long() -> None:
     life = {**LIFE, "in_hand": {"m-1.1": {"message_id": "m-1", "since": 98.5}}}
     found = row(life, {"m-1": "R-0001"}, {7: 21.5}, now=100.0)
-    assert cells(found) == ("worker_00", "busy", "3", "R-0001", "1.5 s", "22 MB")
+    assert cells(found) == ("worker_00", "7", "busy", "3", "R-0001", "1.5 s", "22 MB")
 
 
 def test_an_idle_process_has_no_order_and_no_seconds() -> None:
     found = row({**LIFE, "state": "idle", "in_hand": {}}, {}, {}, now=100.0)
-    assert cells(found) == ("worker_00", "idle", "3", "", "", "")
+    assert cells(found) == ("worker_00", "7", "idle", "3", "", "", "")
 
 
 def test_the_moment_is_told_in_words() -> None:
     told = Deliveries(done=set("abc"), dead={"d"}, first_receive=0.0)
     told.outcomes["retry"] = 2
     told._ends.extend([1.0, 2.0, 3.0, 4.0])
-    rows = (Row("worker_00", "busy", 3, "R-0001", 1.0), Row("worker_01", "idle", 1))
+    rows = (Row("worker_00", 7, "busy", 3, "R-0001", 1.0), Row("worker_01", 8, "idle", 1))
     moment = scene("draining", 4.0, 10, told, rows, now=4.0)
     expected = ["3 of 10 handled", "1 in hand", "5 waiting", "2 retried", "1 dead", "1.0 a second", "6 s left"]
     assert figures(moment) == expected

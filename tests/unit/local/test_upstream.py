@@ -60,10 +60,10 @@ async def test_a_caller_that_leaves_gets_no_report() -> None:
     reader = asyncio.StreamReader()
     working = asyncio.ensure_future(upstream._work(ORDER, reader))
     await asyncio.sleep(0)
-    assert upstream.books.waiting == 1
+    assert upstream.books.account("a").calls == 1
     reader.feed_eof()
     assert await working is None
-    assert (upstream.books.account("a").completed, upstream.books.waiting) == (0, 0)
+    assert (upstream.books.account("a").completed, upstream.books.seconds()) == (0, 0)
     upstream._loop.close()
 
 
