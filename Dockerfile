@@ -30,11 +30,14 @@ ENV MALLOC_ARENA_MAX=2 \
 # another user than root can keep them, so that every start would compile it again. (pip has compiled what it installed.)
 # The run directory is open to any user, as in `docker run --user`, with the mode of /tmp, which keeps one user from
 # removing another's files; a bare --tmpfs and an anonymous volume take that mode over.
+# /usr/tmp is where Python looks last for a folder for temporary files, which supervisord wants: so a read-only root
+# without a /tmp that can be written to still has one.
 # pip stays: it lies in the base image's layers anyway, and images made FROM this one install their dependencies with it.
 RUN python -m compileall -q -j 0 -x /site-packages/ "$(python -c 'import os; print(os.path.dirname(os.__file__))')" \
  && groupadd --gid 10001 consumer \
  && useradd --uid 10001 --gid consumer --home-dir /app --no-create-home --shell /usr/sbin/nologin consumer \
- && install -d -m 1777 /run/consumer
+ && install -d -m 1777 /run/consumer \
+ && ln -s /run/consumer /usr/tmp
 COPY --from=build /install /usr/local
 COPY --from=build /package /usr/local
 COPY supervisord.conf /etc/supervisord.conf
