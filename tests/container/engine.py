@@ -42,7 +42,7 @@ class Engine:
 
     def build(self, tag: str) -> None:
         """Build this checkout's image."""
-        script = [ROOT / "scripts" / "image", tag]
+        script = (str(ROOT / "scripts" / "image"), tag)
         done = subprocess.run(script, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
         assert done.returncode == 0, f"the image cannot be built\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
