@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from consumer import errors
@@ -47,6 +48,7 @@ class Delivery:
         self._invoker = invoker
         self._settler = settler
         self._usual_run = 0.0
+        self._numbers = count(1)
         life.stop.on_told.append(self._tell_all)
 
     async def deliver(self, message: Message[str]) -> Outcome:
@@ -98,7 +100,7 @@ class Delivery:
         """Note a message as in hand, before anything else is done with it."""
         settings, clock = self._settings, self._clock
         began, attempt = clock.monotonic(), message.receive_count
-        key = f"{message.id}.{attempt}"
+        key = f"{message.id}.{next(self._numbers)}"  # SQS may hand out a message twice with the same count
         lease = Lease(
             message,
             self._queue,
@@ -171,7 +173,7 @@ class Delivery:
             case LeftAlone():
                 facts["ran"] = ran.cause  # a run that returned is a run that will be repeated
         if ran.error is not None:
-            facts["error"] = f"{type(ran.error).__qualname__}: {ran.error}"
+            facts["error"] = f"{type(ran.error).__qualname__}: {errors.text_of(ran.error)}"
         bad = isinstance(outcome, Reject | LeftAlone) or (isinstance(outcome, Retry) and outcome.failed)
         wants_trace = bad and ran.cause == "raised" and not isinstance(ran.error, errors.Reject)
         say = self._log.warning if bad else self._log.info

@@ -29,6 +29,8 @@ class Settler:
 
     async def settle(self, message: Message[Any], outcome: Outcome, lease: Lease) -> Outcome:
         """Tell the queue; return what became of the message: LeftAlone when the queue would not have it."""
+        if lease.lost:  # the process may have been stopped and continued while the lease's last renewal was awaited
+            return LeftAlone()
         try:
             return await self._tell(message, outcome, lease)
         except Exception as error:
@@ -82,4 +84,6 @@ class Settler:
             reraise=True,
         ):
             with attempt:
+                if attempt.retry_state.attempt_number > 1 and lease.lost:
+                    raise TimeoutError("the lease ran out between two tries")
                 await verb()
