@@ -28,14 +28,18 @@ class Beat:
     def start(self) -> None:
         """Beat now, and from now on."""
         try:
-            found = memory.measure()
-            rounded = {name: round(getattr(found, name), 1) for name in ("uss", "pss", "rss")}
-            self._pulse.write(**{f"{name}_mib": value for name, value in rounded.items()})
-        except psutil.Error as error:
-            self._log.warning("memory_unreadable", error=str(error))
+            self._pulse.write(**self._memory())
         except OSError as error:  # nobody would see this process live or die any more
             self._stop.tell(f"the run directory is gone: {error}", Leaving.BROKEN)
             return
         if self._sink:
             self._sink.flush()
         self._clock.call_later(self._every, self.start)
+
+    def _memory(self) -> dict[str, float]:
+        try:
+            found = memory.measure()
+        except psutil.Error as error:  # no reason to seem dead
+            self._log.warning("memory_unreadable", error=str(error))
+            return {}
+        return {f"{name}_mib": round(getattr(found, name), 1) for name in ("uss", "pss", "rss")}

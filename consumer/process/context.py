@@ -39,7 +39,7 @@ class Context:
 
     def progress(self, fraction: float) -> None:
         """Say how far the work is, from 0 to 1; `consumer status` shows it."""
-        self._progress(min(1.0, max(0.0, fraction)))
+        self._progress(min(1.0, max(0.0, float(fraction))))  # a Decimal would have no place in the sign of life
 
     def tell(self) -> None:
         """Note that the handler is to come to an end. For the consumer's own use."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
+import psutil
+
 from consumer.message.outcome import Done, Outcome, Reject, Retry
 from consumer.process.stop import Leaving
 from consumer.settings import AUTO
@@ -80,6 +82,12 @@ class Recycle:
         if self._settings.memory_limit == 0 or self.handled < WARM or self._clock.monotonic() < self._next_reading:
             return None
         self._next_reading = self._clock.monotonic() + READING_EVERY
+        try:
+            return self._judge_memory()
+        except psutil.Error:  # the sign of life says so in the log
+            return None
+
+    def _judge_memory(self) -> tuple[Leaving, str] | None:
         if self._memory_limit is None:
             self._memory_limit = self._set_memory_limit(self._read())
         if not self._memory_limit or self._read().uss < self._memory_limit:
@@ -96,7 +104,7 @@ class Recycle:
             if not self._budget:
                 return 0.0
             spare = (SHARE * self._budget - self._parent_pss - warm.pss * processes) / processes
-            return warm.uss + max(LEAST_ROOM, spare) * self._memory_share
+            return warm.uss + max(LEAST_ROOM, spare * self._memory_share)
         least = WARM_FACTOR * warm.uss
         if given < least:
             self._log.warning(
