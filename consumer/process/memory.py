@@ -7,6 +7,7 @@ import json
 import os
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,14 +68,15 @@ def _of_task(uri: str) -> float:
     """Read the container's own limit, else the task's, from the ECS task metadata endpoint."""
     if not uri.startswith("http"):
         return 0.0
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy reaches a link-local address
     for path in ("", "/task"):
         try:
-            with urllib.request.urlopen(uri + path, timeout=METADATA_TIMEOUT) as answer:  # noqa: S310 - http, checked above
-                limit = json.load(answer).get("Limits", {}).get("Memory", 0)
-        except (OSError, ValueError):
+            with directly.open(uri + path, timeout=METADATA_TIMEOUT) as answer:
+                limit = float(json.load(answer)["Limits"]["Memory"])
+        except (OSError, HTTPException, ValueError, TypeError, LookupError):  # no such service, or no limit there
             continue
         if limit:
-            return float(limit)
+            return limit
     return 0.0
 
 
