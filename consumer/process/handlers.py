@@ -6,6 +6,7 @@ import inspect
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
@@ -49,8 +50,10 @@ def load(settings: Settings) -> Handler:
             raise HandlerError(
                 _problem(settings, f"a function {name!r} in {module_name}", f"none; {module_name} has no {part!r}")
             )
-    if not callable(function):
-        raise HandlerError(_problem(settings, "a function", type(function).__name__))
+    if not callable(function) or inspect.isclass(function):
+        raise HandlerError(_problem(settings, "a function", f"a {type(function).__name__}: {function!r}"))
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise HandlerError(_problem(settings, "a function that runs when it is called", "one that yields"))
     marks: Marks = getattr(function, MARKED, Marks())
     if marks.key is not None:
         raise HandlerError(
@@ -74,7 +77,7 @@ def enter(module: str, wanted_by: str) -> Any:  # noqa: ANN401 - a module
         sys.path.insert(0, here)
     try:
         return import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without its `if __name__ == "__main__"`
         raise HandlerError(
             f"{wanted_by}: expected a module {module!r} that can be imported from {here}; got {type(error).__name__}: {error}. "
             "To do: correct the name, or run from the folder that holds it."
@@ -86,8 +89,9 @@ def run_preload_hooks() -> None:
     for hook in PRELOAD:
         try:
             hook()
-        except Exception as error:
-            raise HandlerError(f"@on_preload {hook.__qualname__}: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            name = getattr(hook, "__qualname__", repr(hook))
+            raise HandlerError(f"@on_preload {name}: {type(error).__name__}: {error}") from error
 
 
 def _positional(settings: Settings, function: Callable[..., Any]) -> list[str]:
@@ -112,6 +116,8 @@ def _positional(settings: Settings, function: Callable[..., Any]) -> list[str]:
 
 def _body_type(settings: Settings, function: Callable[..., Any], first: str) -> Any:  # noqa: ANN401 - any type at all
     """Give the T of an annotation Message[T], else Any."""
+    while isinstance(function, partial):
+        function = function.func
     target = function if inspect.isfunction(function) or inspect.ismethod(function) else type(function).__call__
     raw = getattr(target, "__annotations__", {}).get(first)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from consumer.process.stop import Stop
     from consumer.settings import Settings
 
-OURS = str(Path(__file__).parents[1])
+OURS = str(Path(__file__).parents[1]) + os.sep
+HOOK_LIMIT = 10.0  # seconds for one reset hook
 LAST_WORDS = 1.0  # seconds that a cancelled coroutine has for its finally blocks when the process must leave
 
 
@@ -82,11 +84,11 @@ class Invoker:
         failed = []
         for hook in hooks:
             call = self._run(hook, contextvars.Context(), is_async=inspect.iscoroutinefunction(hook))
-            if not await self._clock.first(call.done, seconds=self._grace):
+            if not await self._clock.first(call.done, seconds=HOOK_LIMIT):
                 return None
             error = call.done.result()
             if error is not None:
-                failed.append((hook.__qualname__, error))
+                failed.append((getattr(hook, "__qualname__", repr(hook)), error))
         return failed
 
     async def _ended_or_interrupted(self, call: Call) -> Ran:
@@ -130,9 +132,14 @@ def caught(function: Callable[[], Any]) -> BaseException | None:
         result = function()
     except BaseException as error:  # noqa: BLE001 - SystemExit from a handler is a failure of its delivery
         return _users_own(error)
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        return TypeError("the handler returned a generator that nobody runs: it must not yield")
     if inspect.iscoroutine(result):
         result.close()
-        return TypeError("the handler returned a coroutine that nobody awaits: declare it with async def")
+    if inspect.isawaitable(result):
+        return TypeError(
+            f"the handler returned a {type(result).__name__} that nobody awaits: declare it with async def"
+        )
     return None
 
 
