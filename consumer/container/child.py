@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consumer.container.stdout import Stdout
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], stdout: Stdout) -> NoReturn:
@@ -36,6 +39,13 @@ def run(argv: Sequence[str], env: Mapping[str, str], stdout: Stdout) -> NoReturn
         traceback.print_exc()
     finally:
         os._exit(code)  # not through the interpreter's end: it would wait for threads, and run the parent's exit hooks
+
+
+def end_with_parent() -> None:
+    """Have the kernel tell this process to stop when PID 1 dies: outside a container nobody else would."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):  # Linux; it outlives an exec
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def forget_signals() -> None:

@@ -63,6 +63,8 @@ class Options(ServerOptions):  # type: ignore[misc]
 
     def execve(self, filename: str, argv: Sequence[str], env: dict[str, str]) -> None:
         """Become our process where that is what was asked for; else what any supervisord would."""
+        if is_ours(argv):
+            child.end_with_parent()
         if self._container.forks and is_ours(argv):
             child.run(argv, env, self._container.stdout)
         child.forget_signals()

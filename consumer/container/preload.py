@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from consumer.errors import HandlerError
 from consumer.message import client
 from consumer.process import handlers
 
@@ -70,10 +71,13 @@ def unsafe(before: State, clock: Clock) -> str:
     return "; ".join(reasons)
 
 
-def last_words(error: BaseException, lines: int = 6) -> str:
-    """Give the end of a traceback, where the cause is."""
-    text = "".join(traceback.format_exception(error.__cause__ or error))
-    return "\n".join(text.rstrip().splitlines()[-lines:])
+def explained(error: BaseException, lines: int = 6) -> str:
+    """Say why the application cannot be loaded: the end of the traceback, where the cause is, and one sentence."""
+    ours = isinstance(error, HandlerError)
+    cause = error.__cause__ if ours else error
+    traced = "".join(traceback.format_exception(cause)).rstrip().splitlines()[-lines:] if cause else []
+    sentence = str(error) if ours else f"the application cannot be loaded: {type(error).__name__}: {error}"
+    return "\n".join([*traced, sentence])
 
 
 def _patched() -> list[str]:

@@ -56,6 +56,9 @@ class Outlet(io.RawIOBase):
         """Say whether a person is watching."""
         return os.isatty(self._fd)
 
+    def close(self) -> None:
+        """Stay open: whoever replaces sys.stdout while preloading must not take PID 1's log away."""
+
     def retry(self) -> bool:
         """Write what has been waiting, as far as there is room; return whether nothing is left."""
         return self._sink.flush()

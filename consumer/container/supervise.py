@@ -47,14 +47,15 @@ class Supervisor(supervisord.Supervisor):  # type: ignore[misc]
 def run(configuration: Path, container: Container) -> int:
     """Run supervisord until it is told to stop; return the container's exit code.
 
-    As supervisor.supervisord.main does: a reload (SIGHUP) makes new options and a new Supervisor.
+    As supervisor.supervisord.main does: a reload (SIGHUP) makes new options and a new Supervisor. Never in the
+    background, whatever the file says: a container ends with its PID 1.
     """
     waker = Waker()
     keep = frozenset(fd for fd, _ in State.now().descriptors)
     first = True
     while True:
         options = Options(container, waker, keep)
-        options.realize(["-c", str(configuration)], doc=supervisord.__doc__)
+        options.realize(["-n", "-c", str(configuration)], doc=supervisord.__doc__)
         options.first, options.test = first, False
         with suppress(asyncore.ExitNow):
             Supervisor(options, container).main()

@@ -59,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
     for warning in warnings:
         journal.warning(warning)
     try:
-        files = _without_fork(journal, unsafe) if unsafe else _load(settings, journal, clock)
+        files = _without_fork(journal, unsafe) if unsafe else _load(settings, clock)
         if files is None:
             return Leaving.HANDLER.value
         lives = Lives(folder, clock)
@@ -113,14 +113,13 @@ def _export(settings: Settings, given: Mapping[str, object], folder: Path) -> No
         os.environ["TMPDIR"] = str(folder)
 
 
-def _load(settings: Settings, journal: Journal, clock: Clock) -> frozenset[int] | None:
+def _load(settings: Settings, clock: Clock) -> frozenset[int] | None:
     """Load the application; give the files that it keeps open, or None when it cannot be loaded."""
     before = preload.State.now()
     try:
         preload.load(settings)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - anything at all may come out of the user's modules
-        sys.stderr.write(f"{preload.last_words(error)}\n{error}\n")
-        journal.error(f"the container leaves with exit code {Leaving.HANDLER.value}: {error}")
+        sys.stderr.write(f"{preload.explained(error)}\n")
         return None
     reason = preload.unsafe(before, clock)
     if reason:

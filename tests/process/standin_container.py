@@ -28,7 +28,7 @@ threading.Thread(target=time.sleep, args=(60,), name="metrics", daemon=True).sta
 {HANDLER}"""
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
     """Poll until the condition holds, and give its value; fail when the deadline passes."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -73,7 +73,7 @@ class Up:
             self.process = subprocess.Popen(
                 command or self.command("up", "-c", str(self.conf), *words),
                 cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
-                stdout=output if stdout is None else stdout, stderr=output, start_new_session=True,
+                stdout=output if stdout is None else stdout, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         return self
 
@@ -93,7 +93,7 @@ class Up:
         lines = self.notes_file.read_text().splitlines() if self.notes_file.exists() else []
         return [facts for facts in map(json.loads, lines) if facts["event"] == event]
 
-    def wait_for(self, event: str, count: int = 1, seconds: float = 8.0) -> list[dict[str, Any]]:
+    def wait_for(self, event: str, count: int = 1, seconds: float = 20.0) -> list[dict[str, Any]]:
         """Wait until so many notes of an event have been written."""
         try:
             wait_until(lambda: len(self.notes(event)) >= count, seconds)
@@ -105,7 +105,7 @@ class Up:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def wait(self, seconds: float = 8.0) -> int:
+    def wait(self, seconds: float = 20.0) -> int:
         """Wait for the container to leave; give its exit code."""
         assert self.process is not None
         try:
@@ -120,7 +120,7 @@ class Up:
     def ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Ask supervisorctl, as a person would."""
         command = [str(BIN / "supervisorctl"), "-c", str(self.conf), *words]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=8, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=20, check=False)
 
     def clean_up(self) -> None:
         """End whatever is left, by its pid."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from process.standin_container import THREAD, wait_until
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def test_all_processes_are_told_to_stop_in_the_same_tick(make: Make) -> None:
     assert container.stop() == 0
     told = [facts["at"] for facts in container.notes("told")]
     assert len(told) == 4
-    assert max(told) - min(told) < 0.5, "one after another would take 1 s for each"
+    assert max(told) - min(told) < 0.9, "one after another would take 1 s for each"
 
 
 def test_a_signal_just_after_the_fork_is_not_lost(make: Make) -> None:
@@ -55,7 +56,9 @@ def test_overrides_reach_the_processes_through_the_environment(make: Make) -> No
 
 
 def test_a_fork_leaves_nothing_of_supervisord_behind(make: Make) -> None:
-    container = make("curious", handler=CAPTURES).start(CONSUMER_PROCESSES="1")
+    reader, writer = os.pipe()  # PID 1 opens a pipe for itself: a descriptor that is closed in the child
+    container = make("curious", handler=CAPTURES).start(stdout=writer, CONSUMER_PROCESSES="1")
+    os.close(writer)
     facts = container.wait_for("looked")[0]
     assert facts["wakeup"] == -1
     assert facts["sigpipe"], "SIGPIPE must stay ignored, or the first broken connection ends the process"
@@ -63,7 +66,9 @@ def test_a_fork_leaves_nothing_of_supervisord_behind(make: Make) -> None:
     assert facts["strayed"] == "", "a log line went into a connection that got the number of PID 1's descriptor"
     assert not any(target.endswith("/lock") for target in facts["descriptors"]), "the lock would outlive PID 1"
     assert any(target.endswith("/kept") for target in facts["descriptors"]), "a file opened while preloading is needed"
-    wait_until(lambda: "through a handler that was made while preloading" in container.output)
+    assert container.stop() == 0
+    with os.fdopen(reader) as stream:
+        assert "through a handler that was made while preloading" in stream.read()
 
 
 def test_processes_write_to_the_container_s_stdout_past_supervisord(make: Make) -> None:
@@ -100,7 +105,7 @@ def test_a_reader_that_comes_back_reads_what_was_kept_and_how_much_was_not(make:
     container = make(handler=PRINTS).start(stdout=writer)
     os.close(writer)
     container.wait_for("started", 2)
-    with open(reader, errors="replace") as stream:
+    with os.fdopen(reader, errors="replace") as stream:
         assert any("lines were dropped here" in line for line in stream), "nobody wrote what was kept"
         assert container.stop() == 0
 
@@ -113,15 +118,14 @@ def test_of_several_signals_at_once_none_waits_for_a_tick(make: Make) -> None:
         container.signal(number)
     told_at = time.monotonic()
     container.signal(signal.SIGCONT)
-    assert container.wait_for("told")[0]["at"] - told_at < 0.5, "one signal a tick of 1 s"
+    assert container.wait_for("told")[0]["at"] - told_at < 0.9, "one signal a tick of 1 s"
 
 
 def test_a_successor_starts_at_once(make: Make) -> None:
-    container = make("ends", code=10, after=1.2, received=True).start(CONSUMER_PROCESSES="3")
-    container.wait_for("started", 6)
-    ends = {facts["name"]: facts["at"] for facts in reversed(container.notes("ends"))}
-    gaps = [facts["at"] - ends[facts["name"]] for facts in container.notes("started")[3:6]]
-    assert statistics.median(gaps) < 0.5, "supervisord by itself takes two ticks of a second"
+    container = make("ends", code=10, after=1.1, received=True).start(CONSUMER_PROCESSES="1")
+    started = container.wait_for("started", 4)[1:]
+    gaps = [start["at"] - end["at"] for start, end in zip(started, container.notes("ends"), strict=False)]
+    assert statistics.median(gaps) < 0.6, "supervisord by itself takes up to two ticks of a second"
 
 
 def test_a_reload_starts_all_processes_anew_in_the_same_container(make: Make) -> None:

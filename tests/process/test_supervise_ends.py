@@ -7,7 +7,9 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from process.standin_container import THREAD, wait_until
+
+from consumer.process import pulse
+from process.standin_container import HANDLER, THREAD, wait_until
 
 if TYPE_CHECKING:
     from process.standin_container import Make
@@ -101,3 +103,11 @@ def test_a_killed_process_with_nothing_in_hand_leaves_no_notes(make: Make) -> No
     container.wait_for("started", 3)
     wait_until(lambda: not list(container.run_dir.glob(f"*.{pid}.*.json")))
     assert len(list(container.run_dir.glob("*.json"))) == 2
+
+
+@pytest.mark.parametrize("handler", [HANDLER, THREAD], ids=["forked", "execed"])
+def test_no_process_outlives_pid_1(make: Make, handler: str) -> None:
+    container = make(handler=handler).start()
+    pids = [facts["pid"] for facts in container.wait_for("started", 2)]
+    container.signal(signal.SIGKILL)
+    wait_until(lambda: not any(map(pulse.started, pids)))
