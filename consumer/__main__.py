@@ -1,5 +1,5 @@
 import sys
 
-from consumer.cli import main
+from consumer.cli import program
 
-sys.exit(main())
+sys.exit(program())

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from consumer.version import __version__
 
+INTERRUPTED = 130  # 128 + SIGINT
 COMMANDS = {
     "up": ("consumer.container.up", "run the container: supervisord and its processes"),
     "work": ("consumer.process.work", "run one consumer process"),
@@ -36,5 +37,13 @@ def main(argv: list[str] | None = None) -> int:
     return int(arguments.run(arguments))
 
 
+def program() -> int:
+    """Run as the program `consumer`: Ctrl-C ends it with the code that shells expect, and without a traceback."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

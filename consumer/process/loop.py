@@ -37,6 +37,7 @@ class Loop:
         self._recycle = recycle
         self._tidy = tidy
         self._patience = patience
+        life.stop.on_told.append(lambda: life.pulse.write(state="draining"))
 
     async def run(self) -> Leaving:
         """Receive and deliver until told to stop or worn out; say why it ended."""
@@ -68,6 +69,8 @@ class Loop:
             )
             self._log.error("wrong_settings", problem=problem)
             self._stop.retire(Leaving.SETTINGS, problem)
+            return
+        self._log.info("process_ready", dlq=self._queue.dlq_url.rpartition("/")[2] or self._settings.without_dlq)
 
     async def room(self) -> None:
         """Wait for a free slot, tidy up when nothing is in hand, and pause after failures in a row."""

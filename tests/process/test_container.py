@@ -33,7 +33,12 @@ REPOSITORY = Path(__file__).parents[2]
 def consumer(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
     """Run another command in the container's environment."""
     return subprocess.run(
-        [sys.executable, "-m", "consumer", *words], env=program.env, cwd="tests", capture_output=True, text=True, check=False
+        [sys.executable, "-m", "consumer", *words],
+        env=program.env,
+        cwd="tests",
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -131,18 +136,28 @@ def test_stock_supervisord_runs_the_same_file(queues: Queues, env: dict[str, str
     scripts = sysconfig.get_path("scripts")
     run_dir = tmp_path / "run"
     whole = {**os.environ, **QUICK, **env, "CONSUMER_RUN_DIR": str(run_dir), "PATH": f"{scripts}:{os.environ['PATH']}"}
-    export = subprocess.run(["consumer", "settings", "--export"], env=whole, capture_output=True, text=True, check=True, cwd="tests")
+    export = subprocess.run(
+        ["consumer", "settings", "--export"], env=whole, capture_output=True, text=True, check=True, cwd="tests"
+    )
     exported = dict(line.split("=", 1) for line in export.stdout.splitlines())
     supervisord = shutil.which("supervisord", path=scripts)
     assert supervisord
     with (tmp_path / "log").open("wb") as log:
         stock = subprocess.Popen(
-            [supervisord, "-c", str(REPOSITORY / "supervisord.conf")], env={**whole, **exported}, stdout=log, stderr=log, cwd="tests"
+            [supervisord, "-c", str(REPOSITORY / "supervisord.conf")],
+            env={**whole, **exported},
+            stdout=log,
+            stderr=log,
+            cwd="tests",
         )
     try:
         wait_until(lambda: len(notes(tmp_path / "books")) == 6, "all are done")
         ctl = subprocess.run(
-            ["supervisorctl", "-s", f"unix://{run_dir}/supervisor.sock", "status"], env=whole, capture_output=True, text=True, check=False
+            ["supervisorctl", "-s", f"unix://{run_dir}/supervisor.sock", "status"],
+            env=whole,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert ctl.stdout.count("RUNNING") == 2
     finally:

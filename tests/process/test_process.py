@@ -115,13 +115,16 @@ def test_a_process_stopped_past_its_lease_and_continued_does_not_delete_anothers
         wait_until(lambda: notes(tmp_path / "books", "begin"), "the handler has begun")
         kill(frozen.pid, signal.SIGSTOP)
         taken = wait_until(
-            lambda: queues.sqs.receive_message(QueueUrl=queues.url, VisibilityTimeout=60).get("Messages"), "the lease lapses"
+            lambda: queues.sqs.receive_message(QueueUrl=queues.url, VisibilityTimeout=60).get("Messages"),
+            "the lease lapses",
         )
         kill(frozen.pid, signal.SIGCONT)
         frozen.wait_for("delivered", outcome="left_alone")
         assert frozen.terminate() == 0
     assert queues.counts().in_flight == 1  # still the other's
-    queues.sqs.change_message_visibility(QueueUrl=queues.url, ReceiptHandle=taken[0]["ReceiptHandle"], VisibilityTimeout=0)
+    queues.sqs.change_message_visibility(
+        QueueUrl=queues.url, ReceiptHandle=taken[0]["ReceiptHandle"], VisibilityTimeout=0
+    )
     assert queues.counts().visible == 1
 
 

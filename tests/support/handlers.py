@@ -1,4 +1,4 @@
-"""Handlers for tests. Each body says what its handler is to do; every run is noted in the file BOOKS, one line a run."""
+"""Handlers for tests. Each body says what its handler is to do; every run is noted in the file BOOKS."""
 
 from __future__ import annotations
 

@@ -93,20 +93,20 @@ class Program:
 
     def wait_for(self, name: str, count: int = 1, **facts: object) -> list[dict[str, Any]]:
         """Wait until the log holds so many such lines."""
-        try:
-            return wait_until(lambda: len(found := self.events(name, **facts)) >= count and found, f"{count} x {name} {facts}")  # type: ignore[no-any-return]
-        except AssertionError as error:
-            raise AssertionError(f"{error}\nthe log ends with\n{self.tail()}") from None
+        self._wait_until(lambda: len(self.events(name, **facts)) >= count, f"{count} x {name} {facts}")
+        return self.events(name, **facts)
 
     def ready(self, count: int) -> list[dict[str, Any]]:
         """Wait until so many processes have had an answered receive or hold a message."""
+        self._wait_until(lambda: len(self._at_work()) >= count, f"{count} processes ready")
+        return self._at_work()
 
-        def found() -> list[dict[str, Any]] | None:
-            lives = [life for life in self.lives() if life["last_receive"] or life["in_hand"]]
-            return lives if len(lives) >= count else None
+    def _at_work(self) -> list[dict[str, Any]]:
+        return [life for life in self.lives() if life["last_receive"] or life["in_hand"]]
 
+    def _wait_until(self, holds: Callable[[], bool], what: str) -> None:
         try:
-            return wait_until(found, f"{count} processes ready")  # type: ignore[no-any-return]
+            wait_until(holds, what)
         except AssertionError as error:
             raise AssertionError(f"{error}\nthe log ends with\n{self.tail()}") from None
 

@@ -26,17 +26,19 @@ class Queues:
     def create(cls, *, fifo: bool = False, redrive: bool = True, **attributes: str) -> Queues:
         sqs = client.control()
         name, end = f"orders-{uuid.uuid4().hex[:8]}", ".fifo" if fifo else ""
-        kind = {"FifoQueue": "true"} if fifo else {}
-        dlq: Any = sqs.create_queue(QueueName=f"{name}-dlq{end}", Attributes={**kind})["QueueUrl"]
+        kind: Any = {"FifoQueue": "true"} if fifo else {}
+        dlq = sqs.create_queue(QueueName=f"{name}-dlq{end}", Attributes=kind)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=dlq, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         policy = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "50"})} if redrive else {}
-        every: Any = {**kind, **policy, **attributes}
+        every: Any = kind | policy | attributes
         return cls(sqs, sqs.create_queue(QueueName=f"{name}{end}", Attributes=every)["QueueUrl"], dlq)
 
     def send(self, *bodies: object) -> list[str]:
         """Send bodies as JSON (texts as they are); return the message ids."""
         return [
-            self.sqs.send_message(QueueUrl=self.url, MessageBody=body if isinstance(body, str) else json.dumps(body))["MessageId"]
+            self.sqs.send_message(QueueUrl=self.url, MessageBody=body if isinstance(body, str) else json.dumps(body))[
+                "MessageId"
+            ]
             for body in bodies
         ]
 

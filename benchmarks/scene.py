@@ -1,0 +1,131 @@
+"""What every figure is measured on: a queue on the embedded server, and a container that drains it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import psutil
+
+from consumer.clock import Clock
+from consumer.local.queues import Queues
+from consumer.local.server import serving
+from consumer.message.queue import BATCH
+from consumer.process import memory, pulse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+GIVE_UP = 180.0  # seconds
+
+
+@contextmanager
+def queues() -> Iterator[Queues]:
+    """Run a server of its own, so that figures do not depend on what earlier ones left in it."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), Clock()):
+        yield Queues(Clock())
+
+
+def fill(scene: Queues, bodies: list[dict[str, Any]]) -> None:
+    def send(start: int) -> None:
+        entries: Any = [
+            {"Id": str(index), "MessageBody": json.dumps(body)}
+            for index, body in enumerate(bodies[start : start + BATCH])
+        ]
+        scene.sqs.send_message_batch(QueueUrl=scene.url, Entries=entries)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(send, range(0, len(bodies), BATCH)))
+
+
+class Container:
+    """`consumer up`, or stock supervisord with the same file and processes that are exec'd."""
+
+    def __init__(self, scene: Queues, processes: int, *, forked: bool = True, **settings: str) -> None:
+        self.processes = processes
+        self._folder = tempfile.TemporaryDirectory()
+        self.run_dir = Path(self._folder.name) / "run"
+        self.log = Path(self._folder.name) / "log"
+        scripts = sysconfig.get_path("scripts")
+        self._env = {
+            **os.environ,
+            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+            "CONSUMER_QUEUE_URL": scene.url,
+            "CONSUMER_HANDLER": "handlers:handle",
+            "CONSUMER_PROCESSES": str(processes),
+            "CONSUMER_STOP_TIMEOUT": "30",
+            "CONSUMER_LIMIT": "0",
+            "CONSUMER_LOG_FORMAT": "json",
+            "CONSUMER_RUN_DIR": str(self.run_dir),
+            "CONSUMER_STOP_WAIT_SECONDS": "22",
+            **settings,
+        }
+        self.run_dir.mkdir()
+        stock = [str(shutil.which("supervisord", path=scripts)), "-c", str(HERE.parent / "supervisord.conf")]
+        command = [sys.executable, "-m", "consumer", "up"] if forked else stock
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, env=self._env, cwd=HERE, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(60)
+        self._folder.cleanup()
+
+    def lives(self) -> list[dict[str, Any]]:
+        return [life for life in pulse.read(self.run_dir) if life["alive"]]
+
+    def ready(self) -> None:
+        """Wait until every process is about to receive."""
+        self.wait(lambda: len(self.events("process_ready")) >= self.processes)
+
+    def wait(self, holds: Any) -> None:
+        end = time.monotonic() + GIVE_UP
+        while not holds():
+            if time.monotonic() > end or self._process.poll() is not None:
+                raise RuntimeError(f"the container did not get there:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        found = []
+        for line in self.log.read_bytes().splitlines():
+            if b'"' + name.encode() + b'"' in line and line.endswith(b"}"):
+                event = json.loads(line)
+                found.append({**event, "at": datetime.fromisoformat(event["timestamp"]).timestamp()})
+        return found
+
+    def delivered(self, count: int) -> list[dict[str, Any]]:
+        """Wait until so many deliveries have ended, and give them."""
+        needle = b'"delivered"'
+        self.wait(lambda: self.log.read_bytes().count(needle) >= count)
+        return self.events("delivered")
+
+    def tree(self) -> list[psutil.Process]:
+        first = psutil.Process(self._process.pid)
+        return [first, *first.children(recursive=True)]
+
+    def pss(self) -> float:
+        """Memory of all processes together in MiB, what they share counted once."""
+        return sum(memory.measure(one.pid).pss for one in self.tree())
+
+    def cpu(self) -> float:
+        """CPU seconds of all processes so far, of those that have ended too."""
+        return sum(sum(one.cpu_times()[:2]) for one in self.tree()) + sum(
+            psutil.Process(self._process.pid).cpu_times()[2:4]
+        )
