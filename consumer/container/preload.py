@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 M_ARENA_MAX, ARENAS = -8, 2  # mallopt(3)
+PACKAGE = str(Path(__file__).parents[1])
+FRAMES = 4  # of a traceback: the last ones tell where it failed
 ENDING = 0.2  # seconds in which a thread that was joined is still seen to end
 
 
@@ -71,13 +73,17 @@ def unsafe(before: State, clock: Clock) -> str:
     return "; ".join(reasons)
 
 
-def explained(error: BaseException, lines: int = 6) -> str:
-    """Say why the application cannot be loaded: the end of the traceback, where the cause is, and one sentence."""
+def explained(error: BaseException) -> str:
+    """Say why the application cannot be loaded: where in the user's code, and one sentence."""
     ours = isinstance(error, HandlerError)
     cause = error.__cause__ if ours else error
-    traced = "".join(traceback.format_exception(cause)).rstrip().splitlines()[-lines:] if cause else []
     sentence = str(error) if ours else f"the application cannot be loaded: {type(error).__name__}: {error}"
-    return "\n".join([*traced, sentence])
+    frames = [frame for frame in traceback.extract_tb(cause and cause.__traceback__) if _is_users(frame.filename)]
+    return "".join(traceback.format_list(frames[-FRAMES:])) + sentence
+
+
+def _is_users(file: str) -> bool:
+    return not file.startswith((PACKAGE, "<frozen ")) and not file.endswith("importlib/__init__.py")
 
 
 def _patched() -> list[str]:

@@ -63,6 +63,7 @@ def steady(given: object = None) -> int:
     )
     wait_until_told()
     time.sleep(options().get("drain", 0.0))
+    note("drained")
     sign.end()
     return 0
 
