@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,10 @@ MARK = "... (cut)"
 QUIET = ("botocore", "boto3", "urllib3", "asyncio")  # libraries whose talk below a warning says nothing about messages
 
 
-def configure(*, form: str, level: str, sink: Sink | None, **tags: object) -> FilteringBoundLogger:
+def configure(*, form: str, level: str, sink: Sink, **tags: object) -> FilteringBoundLogger:
     """Set up structlog, the standard library's logging and, for JSON, what is printed; return a logger.
 
-    form: json or console. sink: where JSON lines go. tags: bound to every line of this process.
+    form: json or console. sink: where lines go. tags: bound to every line of this process.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
 
@@ -40,19 +41,17 @@ def configure(*, form: str, level: str, sink: Sink | None, **tags: object) -> Fi
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if form == "json":
-        assert sink is not None
-        lines = sink
-        factory: Any = lambda *_: Lines(lines)  # noqa: E731 - structlog calls it for each logger
         final: list[Any] = [structlog.processors.format_exc_info, render]
         for name in ("stdout", "stderr"):
             setattr(sys, name, Printed(name))
     else:
-        factory = structlog.PrintLoggerFactory(sys.stderr)
-        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        tags = {"process": tags.get("process")}  # a person at a terminal knows which container and queue
+        plain = structlog.dev.plain_traceback  # the other kinds print the handler's variables, and so the body
+        final = [structlog.dev.ConsoleRenderer(colors=os.isatty(1), exception_formatter=plain), encode]
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=factory,
+        logger_factory=lambda *_: Lines(sink),
         cache_logger_on_first_use=True,
     )
     _take_over_logging(number)
@@ -77,6 +76,11 @@ def render(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> bytes:
     if len(line) > LINE:  # too many fields: the ones that tell most stay
         line = _dump({name: facts[name] for name in list(facts)[:8]} | {"cut": len(facts) - 8})
     return line + b"\n"
+
+
+def encode(_: WrappedLogger, __: str, text: str) -> bytes:
+    """Make a line of what was rendered for people."""
+    return text.encode("utf-8", "replace") + b"\n"
 
 
 def dropped(count: int, **tags: object) -> bytes:

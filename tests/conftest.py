@@ -21,7 +21,7 @@ def sqs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def queues(sqs_server: str) -> Queues:
+def queues(sqs_server: str) -> Queues:  # noqa: ARG001 - started, and found through the environment
     return Queues.create()
 
 

@@ -19,7 +19,7 @@ LONGEST = 5.0  # seconds between beats: more often costs an idle container more 
 class Beat:
     """Beats on the control loop itself: a loop that is stuck shows by its silence."""
 
-    def __init__(self, life: Life, sink: Sink | None) -> None:
+    def __init__(self, life: Life, sink: Sink) -> None:
         self._clock, self._stop = life.clock, life.stop
         self._pulse, self._log = life.pulse, life.log
         self._sink = sink
@@ -32,8 +32,7 @@ class Beat:
         except OSError as error:  # nobody would see this process live or die any more
             self._stop.tell(f"the run directory is gone: {error}", Leaving.BROKEN)
             return
-        if self._sink:
-            self._sink.flush()
+        self._sink.flush()
         self._clock.call_later(self._every, self.start)
 
     def _memory(self) -> dict[str, float]:

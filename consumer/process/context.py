@@ -18,7 +18,7 @@ class Context:
     def __init__(
         self,
         attempt: int,
-        log: Any,
+        log: Any,  # noqa: ANN401 - a structlog logger
         remaining: Callable[[], float],
         progress: Callable[[float], object] = lambda _: None,
     ) -> None:

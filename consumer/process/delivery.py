@@ -12,13 +12,12 @@ from consumer.message.backoff import Backoff, Moment, decide, seconds_until
 from consumer.message.lease import Lease
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.process.context import Context
-from consumer.process.invoke import Ran
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
     from consumer.message.message import Message
     from consumer.message.queue import Queue
-    from consumer.process.invoke import Invoker
+    from consumer.process.invoke import Invoker, Ran
     from consumer.process.life import Life
     from consumer.process.settle import Settler
 
@@ -63,7 +62,7 @@ class Delivery:
         return outcome
 
     async def _run(self, hand: InHand) -> Ran:
-        """Run the handler. One that hangs keeps its lease until the others are done: its process can only be replaced."""
+        """Run the handler. One that hangs keeps its lease until the others are done: only its process can end it."""
         tags = {"message_id": hand.message.id, "attempt": hand.context.attempt}
         if self._stop.told:
             hand.context.tell()

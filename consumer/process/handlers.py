@@ -79,7 +79,8 @@ def enter(module: str, wanted_by: str) -> Any:  # noqa: ANN401 - a module
         return import_module(module)
     except (Exception, SystemExit) as error:  # a script without its `if __name__ == "__main__"`
         raise HandlerError(
-            f"{wanted_by}: expected a module {module!r} that can be imported from {here}; got {type(error).__name__}: {error}. "
+            f"{wanted_by}: expected a module {module!r} that can be imported from {here}; "
+            f"got {type(error).__name__}: {error}. "
             "To do: correct the name, or run from the folder that holds it."
         ) from error
 

@@ -99,7 +99,7 @@ class Loop:
         return messages
 
     async def ask(self, verb: Callable[[], Awaitable[T]]) -> T | None:
-        """Ask the queue; on an error wait, or retire when it will not be cured. An answer under way is never abandoned."""
+        """Ask the queue, and await the answer; on an error wait, or retire when waiting will not cure it."""
         asking = asyncio.ensure_future(verb())
         await self._clock.first(asking, self._stop.over)
         if not asking.done():

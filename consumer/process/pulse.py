@@ -54,7 +54,7 @@ class Pulse:
         self.write()
 
     def drop(self, key: str) -> None:
-        """Note that a message is about to be settled: before the queue is told, so that nobody gives it back as well."""
+        """Note that a message is about to be settled, before the queue is told: nobody is to give it back as well."""
         if self.facts["in_hand"].pop(key, None) is not None:
             self.write()
 

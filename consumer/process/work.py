@@ -61,7 +61,7 @@ def run(given: dict[str, Any] | None = None) -> int:
     except OSError as error:
         return _refuse(Leaving.SETTINGS, [f"CONSUMER_RUN_DIR: expected a folder that can be written; got {error}"])
     process = os.environ.get("SUPERVISOR_PROCESS_NAME", "worker")
-    sink = _stdout(settings, process)
+    sink = _stdout(process)
     tags = {"process": process, "container": socket.gethostname(), "queue": settings.queue_url.rpartition("/")[2]}
     log = logs.configure(form=settings.log_format, level=settings.log_level, sink=sink, **tags)
     for warning in warnings:
@@ -76,7 +76,7 @@ def run(given: dict[str, Any] | None = None) -> int:
 
 
 async def _life(
-    settings: Settings, handler: Handler, folder: Path, process: str, sink: Sink | None, log: FilteringBoundLogger
+    settings: Settings, handler: Handler, folder: Path, process: str, sink: Sink, log: FilteringBoundLogger
 ) -> NoReturn:
     """Put one process together, run it, say why it ends, and leave: asyncio.run would wait for hanging threads."""
     clock = Clock()
@@ -103,8 +103,8 @@ async def _life(
     os._exit(_last_lines(sink, leaving))
 
 
-def _stdout(settings: Settings, process: str) -> Sink | None:
-    """Write straight to the container's stdout, not through supervisord's loop, which a stalled log driver would stop."""
+def _stdout(process: str) -> Sink:
+    """Write straight to the container's stdout: through supervisord's loop, a stalled log driver would stop it."""
     try:
         container = int(os.environ.get("CONSUMER_LOG_FD", ""))
         os.fstat(container)
@@ -113,7 +113,7 @@ def _stdout(settings: Settings, process: str) -> Sink | None:
     else:
         os.dup2(container, 1)
         os.dup2(container, 2)
-    return Sink(1, partial(logs.dropped, process=process)) if settings.log_format == "json" else None
+    return Sink(1, partial(logs.dropped, process=process))
 
 
 def _refuse(leaving: Leaving, problems: list[str]) -> int:
@@ -122,10 +122,10 @@ def _refuse(leaving: Leaving, problems: list[str]) -> int:
     return leaving.value
 
 
-def _last_lines(sink: Sink | None, leaving: Leaving) -> int:
+def _last_lines(sink: Sink, leaving: Leaving) -> int:
     """Give the last log lines a moment where the log driver is stalled; return the exit code."""
     tries = 10
-    while sink and not sink.flush() and tries:
+    while not sink.flush() and tries:
         Clock().block(FLUSH_SECONDS / 10)
         tries -= 1
     return leaving.value

@@ -90,7 +90,7 @@ def test_a_killed_process_is_replaced_and_its_message_comes_back(
 def test_the_queue_away_loses_nothing_and_restarts_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env: dict[str, str]
 ) -> None:
-    """The server is away for longer than a lease and kept its queues on disk: 60 s scaled 1:5, as the lease of 6 s is."""
+    """The server is away for two leases, and keeps its queues on disk meanwhile."""
     monkeypatch.delenv(ENDPOINT)
     server = partial(serving, tmp_path, Clock(), port=free_port(), data_dir=tmp_path / "data")
     with ExitStack() as stack:
