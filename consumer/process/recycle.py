@@ -75,7 +75,7 @@ class Recycle:
     def pause(self) -> float:
         """Give the seconds to wait before the next receive: an outside API that is down must not eat up attempts."""
         beyond = self.failures - PAUSE_AFTER
-        return self._settings.failure_pause * min(2.0**beyond, PAUSE_DOUBLES) if beyond >= 0 else 0.0
+        return self._settings.failure_pause * min(2.0 ** min(beyond, 8), PAUSE_DOUBLES) if beyond >= 0 else 0.0
 
     def _memory(self) -> tuple[Leaving, str] | None:
         """Judge private memory in two readings, what is merely free given back between them."""
