@@ -7,7 +7,6 @@ from datetime import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from unit.doubles import FakeInvoker, FakeQueue, Living, living, message, refusal
 
 from consumer import errors
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
@@ -15,13 +14,9 @@ from consumer.process.delivery import Delivery
 from consumer.process.invoke import Ran
 from consumer.process.settle import Settler
 from consumer.process.stop import Leaving
+from unit.doubles import FakeInvoker, FakeQueue, Living, living, message, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from consumer.message.message import Message
-    from consumer.process.context import Context
-    from consumer.process.stop import Stop
     from consumer.testing import FakeClock
 
 

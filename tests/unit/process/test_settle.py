@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError
-from unit.doubles import FakeQueue, Living, living, message, refusal
 
 from consumer.message.lease import Lease
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.process.settle import Settler
+from unit.doubles import FakeQueue, Living, living, message, refusal
 
 if TYPE_CHECKING:
     from consumer.testing import FakeClock
