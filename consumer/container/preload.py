@@ -78,7 +78,8 @@ def explained(error: BaseException) -> str:
     ours = isinstance(error, HandlerError)
     cause = error.__cause__ if ours else error
     sentence = str(error) if ours else f"the application cannot be loaded: {type(error).__name__}: {error}"
-    frames = [frame for frame in traceback.extract_tb(cause and cause.__traceback__) if _is_users(frame.filename)]
+    trace = traceback.extract_tb(cause.__traceback__ if cause else None)
+    frames = [frame for frame in trace if _is_users(frame.filename)]
     return "".join(traceback.format_list(frames[-FRAMES:])) + sentence
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from process.standin_container import Up
 
 if TYPE_CHECKING:

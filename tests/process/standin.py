@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from process import standin_lives
-
 from consumer import cli
 from consumer.process import work
+from process import standin_lives
 
 if __name__ == "__main__":
     life, *words = sys.argv[1:]
