@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.doubles import settings
 
 from consumer import errors
 from consumer.clock import Clock
 from consumer.message.backoff import Backoff, Moment, decide, fit, seconds_until, within
 from consumer.message.outcome import Outcome, Reject, Retry
 from consumer.settings import VISIBILITY_MAX
+from unit.doubles import settings
 
 USUAL = Backoff.of(settings())
 PARIS = ZoneInfo("Europe/Paris")

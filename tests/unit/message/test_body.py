@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, field_validator
-from unit.doubles import message
 
 from consumer.errors import HandlerError, Reject
 from consumer.message.body import Decoder, adapter
+from unit.doubles import message
 
 
 class Order(BaseModel):

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.doubles import message
 
 from consumer.message.deadletter import entry, explain, size
 from consumer.message.outcome import Reject
+from unit.doubles import message
 
 ANY_TEXT = st.text(st.characters(), max_size=3000)
 

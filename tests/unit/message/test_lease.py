@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError
-from unit.doubles import FakeQueue, message, refusal
 
 from consumer.message.lease import Lease
 from consumer.settings import VISIBILITY_MAX
+from unit.doubles import FakeQueue, message, refusal
 
 if TYPE_CHECKING:
     from consumer.testing import FakeClock

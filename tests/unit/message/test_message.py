@@ -3,9 +3,9 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError
 
 import pytest
-from unit.doubles import wire
 
 from consumer.message.message import Message
+from unit.doubles import wire
 
 
 def test_a_message_is_read_as_receive_message_gives_it() -> None:

@@ -8,9 +8,9 @@ from botocore.exceptions import (
     NoRegionError,
     ReadTimeoutError,
 )
-from unit.doubles import refusal
 
 from consumer.message.trouble import Trouble, code, trouble
+from unit.doubles import refusal
 
 KINDS = {
     "NonExistentQueue": Trouble.REFUSED,
