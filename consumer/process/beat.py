@@ -27,11 +27,9 @@ class Beat:
 
     def start(self) -> None:
         """Beat now, and from now on."""
-        try:
-            self._pulse.write(**self._memory())
-        except OSError as error:  # nobody would see this process live or die any more
-            self._stop.tell(f"the run directory is gone: {error}", Leaving.BROKEN)
-            return
+        self._pulse.write(**self._memory())
+        if self._pulse.trouble:  # nobody would see this process live or die any more
+            self._stop.tell(f"the run directory is gone: {self._pulse.trouble}", Leaving.BROKEN)
         self._sink.flush()
         self._clock.call_later(self._every, self.start)
 

@@ -35,6 +35,7 @@ class Pulse:
         pid = os.getpid()
         life = started(pid)
         self.path = folder / f"{process}.{pid}.{life}.json"
+        self.trouble: OSError | None = None
         self._wall = wall
         self.facts: dict[str, Any] = {
             "name": process, "pid": pid, "start_ticks": life, "started": wall(), "state": "starting", "handled": 0,
@@ -42,11 +43,20 @@ class Pulse:
         }  # fmt: skip
 
     def write(self, **changes: object) -> None:
-        """Note the changes and write the file. Raises OSError when the run directory is gone."""
+        """Note the changes and write the file.
+
+        A run directory that is gone is noted in `trouble`, which the next beat looks at: it must not keep from being
+        settled what is in hand.
+        """
         self.facts.update(changes, beat=self._wall())
         beside = self.path.with_suffix(".new")
-        beside.write_text(json.dumps(self.facts))
-        beside.replace(self.path)
+        try:
+            beside.write_text(json.dumps(self.facts))
+            beside.replace(self.path)
+        except OSError as error:
+            self.trouble = error
+        else:
+            self.trouble = None
 
     def hold(self, key: str, **facts: object) -> None:
         """Note a message in hand, or what has changed about it."""
