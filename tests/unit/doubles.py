@@ -132,8 +132,6 @@ class FakePulse(Pulse):
         self.facts: dict[str, Any] = {"in_hand": {}, "state": "starting", "handled": 0, "last_receive": None}
 
     def write(self, **changes: object) -> None:
-        if self.trouble:
-            raise self.trouble
         self.facts.update(changes)
         if not self.states or self.states[-1] != self.facts["state"]:
             self.states.append(self.facts["state"])
