@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LINE = PIPE_ATOMIC - 1  # bytes, and the newline
 MARK = "... (cut)"
+FEW, NAME = 8, 40  # fields, and characters of their names and bytes of their values, that fit whatever they are
 QUIET = ("botocore", "boto3", "urllib3", "asyncio")  # libraries whose talk below a warning says nothing about messages
 
 
@@ -68,13 +70,14 @@ def render(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> bytes:
     }
     facts.update(event)
     line = _dump(facts)
-    room = LINE // 2
-    while len(line) > LINE and room > len(MARK):
-        facts = {name: _cut(value, room) for name, value in facts.items()}
+    room = LINE * 7 // 8
+    while len(line) > LINE and room > 2 * len(MARK):
+        facts = {name: _cut(name, value, room) for name, value in facts.items()}
         line = _dump(facts)
         room //= 2
-    if len(line) > LINE:  # too many fields: the ones that tell most stay
-        line = _dump({name: facts[name] for name in list(facts)[:8]} | {"cut": len(facts) - 8})
+    if len(line) > LINE:  # too many fields, or too long names: the ones that tell most stay
+        few = {name[:NAME]: _cut(name, facts[name], NAME) for name in list(facts)[:FEW]}
+        line = _dump({**few, "cut": len(facts) - FEW})
     return line + b"\n"
 
 
@@ -89,12 +92,40 @@ def dropped(count: int, **tags: object) -> bytes:
 
 
 def _dump(facts: MutableMapping[str, Any]) -> bytes:
-    return json.dumps(facts, default=repr, ensure_ascii=False).encode("utf-8", "replace")
+    try:
+        text = json.dumps(facts, default=_said, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):  # NaN, keys that are no texts, circles, 5000 digits
+        text = json.dumps({name: _plain(value) for name, value in facts.items()}, ensure_ascii=False)
+    return text.encode("utf-8", "replace")
 
 
-def _cut(value: Any, room: int) -> Any:  # noqa: ANN401 - any field
-    text = value if isinstance(value, str) else None if isinstance(value, int | float | bool | None) else repr(value)
-    return value if text is None or len(text.encode("utf-8", "replace")) <= room else text[: room // 4] + MARK
+def _said(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as slip:  # noqa: BLE001 - a slip in a user's __repr__ must cost a value, not a delivery
+        return f"({type(value).__name__}: its repr raised {type(slip).__name__})"
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any field
+    """Make of a value what JSON can surely carry."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    short = (isinstance(value, float) and isfinite(value)) or (isinstance(value, int) and value.bit_length() <= 64)  # noqa: PLR2004
+    return value if short else _said(value)
+
+
+def _cut(name: str, value: Any, room: int) -> Any:  # noqa: ANN401 - any field
+    """Cut a value to so many bytes; of a traceback the end stays, which names the error."""
+    plain = _plain(value)
+    data = plain.encode("utf-8", "replace") if isinstance(plain, str) else b""
+    if len(data) <= room:
+        return value
+    keep = room - len(MARK)
+    return (
+        MARK + data[-keep:].decode(errors="ignore")
+        if name == "exception"
+        else data[:keep].decode(errors="ignore") + MARK
+    )
 
 
 class Lines:
@@ -142,7 +173,12 @@ class Bridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log one record."""
-        structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001 - logging.info("%d", "x") raises nothing without us either
+            text = f"{record.msg} {_said(record.args)}"
+        level = min(max(record.levelno // 10, 1), 5) * 10  # structlog knows no levels between the usual five
+        structlog.get_logger().log(level, text, logger=record.name, exc_info=record.exc_info)
 
 
 def _take_over_logging(level: int) -> None:

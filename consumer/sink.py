@@ -56,18 +56,20 @@ class Sink:
         self._dropped_line = dropped_line
         self._waiting: deque[bytes] = deque()
         self._size = 0
-        self._lock = threading.Lock()
+        self._flushing = False
+        self._lock = threading.RLock()  # a finalizer may log while its own thread is writing
 
     def write(self, line: bytes) -> None:
         """Write one line, its newline included; at most 4096 bytes of it are sure to stay together."""
+        size = len(line)
         with self._lock:
-            if self._size + len(line) > BUFFER:
+            if self._size + size > BUFFER:
                 self._flush()
-            if self._size + len(line) > BUFFER:
+            if self._size + size > BUFFER:
                 self.dropped += 1
                 return
             self._waiting.append(line)
-            self._size += len(line)
+            self._size += size
             self._flush()
 
     def flush(self) -> bool:
@@ -76,22 +78,34 @@ class Sink:
             return self._flush()
 
     def _flush(self) -> bool:
-        while self._waiting:
-            line = self._waiting[0]
-            try:
-                sent = self._write(line)
-            except BlockingIOError:
-                return False
-            except OSError:  # nobody will ever read it: a closed pipe
-                sent = len(line)
-                self.dropped += 1
-            self._size -= sent
-            if sent < len(line):
-                self._waiting[0] = line[sent:]
-                continue
-            self._waiting.popleft()
-            if self.dropped and not self._waiting and self._dropped_line:
-                notice, self.dropped = self._dropped_line(self.dropped), 0
-                self._waiting.append(notice)
-                self._size += len(notice)
+        if self._flushing:
+            return False
+        self._flushing = True
+        try:
+            while self._waiting and self._write_one(self._waiting[0]):
+                pass
+        finally:
+            self._flushing = False
+        return not self._waiting
+
+    def _write_one(self, line: bytes) -> bool:
+        """Write a line, or what there is room for of it; return whether there may be room for more."""
+        gone = False
+        try:
+            sent = self._write(line)
+        except BlockingIOError:
+            return False
+        except OSError:  # a closed pipe: nobody will ever read it, nor a notice about it
+            sent = len(line)
+            self.dropped += 1
+            gone = True
+        self._size -= sent
+        if sent < len(line):
+            self._waiting[0] = line[sent:]
+            return True
+        self._waiting.popleft()
+        if self.dropped and not self._waiting and not gone and self._dropped_line:
+            notice, self.dropped = self._dropped_line(self.dropped), 0
+            self._waiting.append(notice)
+            self._size += len(notice)
         return True
