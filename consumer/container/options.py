@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from consumer.container.container import Container
     from consumer.container.waker import Waker
 
+LOWEST = 3  # the first descriptor after the standard ones
+
 
 class Options(ServerOptions):  # type: ignore[misc]
     """ServerOptions that fork our processes from this one."""
@@ -36,6 +38,7 @@ class Options(ServerOptions):  # type: ignore[misc]
         self._container = container
         self._waker = waker
         self._keep = keep
+        self._in_child = False
 
     def setsignals(self) -> None:
         """Listen, to signals and to events: a reload has cleared the subscriptions before it comes here."""
@@ -55,6 +58,7 @@ class Options(ServerOptions):  # type: ignore[misc]
                 # First of all: the descriptors under the parent's objects are about to be closed. A garbage collection
                 # would close their numbers once more, and by then they belong to connections of this process.
                 gc.freeze()
+                self._in_child = True
             else:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
         if pid:
@@ -77,14 +81,15 @@ class Options(ServerOptions):  # type: ignore[misc]
             super().check_execv_args(filename, argv, st)
 
     def close_fd(self, fd: int) -> None:
-        """Close a descriptor, unless it is one that the children need."""
-        if fd not in self._container.kept:
+        """Close a descriptor. A child, asked to for each of a thousand numbers, closes at the first what is open."""
+        if not self._in_child:
             super().close_fd(fd)
+        elif fd == LOWEST:
+            self._close_all_but(self._container.kept | {0, 1, 2})
 
     def cleanup_fds(self) -> None:
         """Close what supervisord has left open before a reload; what was open before supervisord is not its own."""
-        for fd in {fd for fd, _ in State.now().descriptors} - self._keep:
-            super().close_fd(fd)
+        self._close_all_but(self._keep)
 
     def waitpid(self) -> tuple[int | None, int | None]:
         """Reap one child, and note how it ended: supervisord's own events do not always say."""
@@ -95,6 +100,10 @@ class Options(ServerOptions):  # type: ignore[misc]
         elif pid:
             self._container.lives.forget(pid)
         return pid, status
+
+    def _close_all_but(self, kept: frozenset[int]) -> None:
+        for fd in {fd for fd, _ in State.now().descriptors} - kept:
+            super().close_fd(fd)
 
     def _given_up(self, event: Any) -> None:  # noqa: ANN401 - supervisor is not typed
         if self.mood < SupervisorStates.RUNNING:  # FATAL is also how supervisord ends one that waits for a restart
