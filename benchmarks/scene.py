@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 GIVE_UP = 180.0  # seconds
+IN_MEMORY = next((place for place in ("/dev/shm",) if os.access(place, os.W_OK)), None)  # a run directory's usual place
 
 
 @contextmanager
@@ -55,7 +56,7 @@ class Container:
 
     def __init__(self, scene: Queues, processes: int, *, forked: bool = True, **settings: str) -> None:
         self.processes = processes
-        self._folder = tempfile.TemporaryDirectory()
+        self._folder = tempfile.TemporaryDirectory(dir=IN_MEMORY)
         self.run_dir = Path(self._folder.name) / "run"
         self.log = Path(self._folder.name) / "log"
         scripts = sysconfig.get_path("scripts")

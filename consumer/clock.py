@@ -62,13 +62,21 @@ class Clock:
 
         Returns whether a future is done.
         """
-        if seconds is None:
-            await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
-            return True
-        if not any(future.done() for future in futures) and seconds > 0:
-            over = asyncio.ensure_future(self.sleep(seconds))
+        if not any(future.done() for future in futures) and (seconds is None or seconds > 0):
+            woken = asyncio.get_running_loop().create_future()
+
+            def wake(_: object = None) -> None:
+                if not woken.done():
+                    woken.set_result(None)
+
+            timer = None if seconds is None else self.call_later(seconds, wake)
+            for future in futures:
+                future.add_done_callback(wake)
             try:
-                await asyncio.wait([*futures, over], return_when=asyncio.FIRST_COMPLETED)
+                await woken
             finally:
-                over.cancel()
+                if timer is not None:
+                    timer.cancel()
+                for future in futures:
+                    future.remove_done_callback(wake)
         return any(future.done() for future in futures)

@@ -35,6 +35,7 @@ class Pulse:
         pid = os.getpid()
         life = started(pid)
         self.path = folder / f"{process}.{pid}.{life}.json"
+        self._name, self._beside = str(self.path), str(self.path.with_suffix(".new"))
         self.trouble: OSError | None = None
         self._wall = wall
         self.facts: dict[str, Any] = {
@@ -49,10 +50,13 @@ class Pulse:
         settled what is in hand.
         """
         self.facts.update(changes, beat=self._wall())
-        beside = self.path.with_suffix(".new")
         try:
-            beside.write_text(json.dumps(self.facts))
-            beside.replace(self.path)
+            beside = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(beside, json.dumps(self.facts).encode())
+            finally:
+                os.close(beside)
+            os.rename(self._beside, self._name)  # noqa: PTH104 - twice a message: pathlib doubles the cost
         except OSError as error:
             self.trouble = error
         else:
