@@ -12,7 +12,7 @@ from consumer.errors import SettingsError
 from consumer.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 KNOWN = {PREFIX + name.upper(): name for name in Settings.model_fields}
 EXPORTED = {
@@ -46,50 +46,50 @@ def source(field: str) -> str:
 
 def combinations(settings: Settings) -> list[str]:
     """Check the rules that hold across settings; return one problem a line."""
-    problems = []
+    return [*_times(settings), *_choices(settings)]
 
-    def rule(*, holds: bool, names: str, expected: str, got: str, remedy: str) -> None:
-        if not holds:
-            problems.append(_problem(names, expected, got, remedy))
 
+def _times(settings: Settings) -> Iterator[str]:
     lease, beat, drain = settings.visibility_timeout, settings.heartbeat_interval, settings.drain_seconds
-    rule(
-        holds=beat <= lease / 3,
-        names="CONSUMER_HEARTBEAT_INTERVAL with CONSUMER_VISIBILITY_TIMEOUT",
-        expected=f"a renewal at least three times per lease, so at most {lease / 3:g} s",
-        got=f"{beat:g} s of {lease} s",
-        remedy="renew more often or take a longer lease",
-    )
-    rule(
-        holds=settings.wait_time_seconds <= max(1.0, drain - 5),
-        names="CONSUMER_WAIT_TIME_SECONDS with CONSUMER_STOP_TIMEOUT",
-        expected=f"a long poll that ends 5 s before the drain of {drain:g} s does, so at most {max(1.0, drain - 5):g} s",
-        got=f"{settings.wait_time_seconds} s",
-        remedy="poll for less time or raise the platform's stop timeout (at most 120 s on Fargate)",
-    )
-    rule(
-        holds=settings.pulse_timeout < lease - beat,
-        names="CONSUMER_PULSE_TIMEOUT with CONSUMER_VISIBILITY_TIMEOUT and CONSUMER_HEARTBEAT_INTERVAL",
-        expected=f"less than the lease minus its renewal interval, so under {lease - beat:g} s",
-        got=f"{settings.pulse_timeout:g} s",
-        remedy="lower the pulse timeout or take a longer lease",
-    )
-    wrong = [name for name in settings.envelope if name not in ENVELOPES]
-    rule(
-        holds=not wrong,
-        names="CONSUMER_ENVELOPE",
-        expected=f"names out of {', '.join(ENVELOPES)}, outermost first",
-        got=", ".join(wrong),
-        remedy="correct the names",
-    )
-    rule(
-        holds=settings.database_url is None,
-        names="CONSUMER_DATABASE_URL",
-        expected="nothing: this version has no ledger, so every message is delivered at least once",
-        got="a URL",
-        remedy="unset it and make the handler idempotent by message.id",
-    )
-    return problems
+    longest_poll = max(1.0, drain - 5)
+    if beat > lease / 3:
+        yield _problem(
+            "CONSUMER_HEARTBEAT_INTERVAL with CONSUMER_VISIBILITY_TIMEOUT",
+            expected=f"a renewal at least three times per lease, so at most {lease / 3:g} s",
+            got=f"{beat:g} s of {lease} s",
+            remedy="renew more often or take a longer lease",
+        )
+    if settings.wait_time_seconds > longest_poll:
+        yield _problem(
+            "CONSUMER_WAIT_TIME_SECONDS with CONSUMER_STOP_TIMEOUT",
+            expected=f"a long poll that ends 5 s before the drain of {drain:g} s does, so at most {longest_poll:g} s",
+            got=f"{settings.wait_time_seconds} s",
+            remedy="poll for less time or raise the platform's stop timeout (at most 120 s on Fargate)",
+        )
+    if settings.pulse_timeout >= lease - beat:
+        yield _problem(
+            "CONSUMER_PULSE_TIMEOUT with CONSUMER_VISIBILITY_TIMEOUT and CONSUMER_HEARTBEAT_INTERVAL",
+            expected=f"less than the lease minus its renewal interval, so under {lease - beat:g} s",
+            got=f"{settings.pulse_timeout:g} s",
+            remedy="lower the pulse timeout or take a longer lease",
+        )
+
+
+def _choices(settings: Settings) -> Iterator[str]:
+    if wrong := [name for name in settings.envelope if name not in ENVELOPES]:
+        yield _problem(
+            "CONSUMER_ENVELOPE",
+            expected=f"names out of {', '.join(ENVELOPES)}, outermost first",
+            got=", ".join(wrong),
+            remedy="correct the names",
+        )
+    if settings.database_url is not None:
+        yield _problem(
+            "CONSUMER_DATABASE_URL",
+            expected="nothing: this version has no ledger, so every message is delivered at least once",
+            got="a URL",
+            remedy="unset it and make the handler idempotent by message.id",
+        )
 
 
 ENVELOPES = ("sns", "eventbridge", "s3")
