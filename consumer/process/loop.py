@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from consumer.process.tidy import Tidy
 
 T = TypeVar("T")
-LAST_CALLS = 8.0  # seconds for the queue's last answers once handlers are not waited for; supervisord kills soon after
+TRIES = 5  # to give back what was received too late
+LAST_CALLS = 8.0  # seconds for the queue's last answers once handlers are not waited for
+LAST_LINES = 1.0  # seconds before supervisord kills, for the last log lines
 
 
 class Loop:
@@ -115,15 +117,20 @@ class Loop:
         if seconds is None:
             self._stop.retire(Leaving.REFUSED, f"{type(error).__name__}: {error}")
         else:
-            await self._clock.first(self._stop.requested, seconds=seconds)
+            stop = self._stop
+            await self._clock.first(stop.over if stop.requested.done() else stop.requested, seconds=seconds)
         return None
 
     async def give_back(self, messages: list[Message[str]]) -> None:
         """Give back what was received too late to be handled; nobody has failed."""
-        refused = await self.ask(lambda: self._queue.release(messages))
-        self._log.info(
-            "given_back", messages=len(messages) - len(refused or []), message_ids=[one.id for one in messages]
-        )
+        ids, refused = [one.id for one in messages], None
+        for _ in range(TRIES):
+            if (refused := await self.ask(lambda: self._queue.release(messages))) is not None:
+                break
+        if refused is None:
+            self._log.error("not_given_back", message_ids=ids, meanwhile="they come back when their leases end")
+        else:
+            self._log.info("given_back", messages=len(messages) - len(refused), message_ids=ids)
 
     def start(self, message: Message[str]) -> None:
         """Start one delivery beside the others."""
@@ -152,4 +159,6 @@ class Loop:
         self._queue.hurry()
         self._stop.finish()
         if self.running:
-            await self._clock.first(asyncio.gather(*self.running, return_exceptions=True), seconds=LAST_CALLS)
+            killed = self._settings.stop_wait_seconds - self._settings.drain_seconds
+            seconds = min(LAST_CALLS, killed - LAST_LINES)
+            await self._clock.first(asyncio.gather(*self.running, return_exceptions=True), seconds=seconds)

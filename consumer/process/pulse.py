@@ -5,6 +5,7 @@ Standard library only: the health check reads pulses and must start at once.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -51,9 +52,11 @@ class Pulse:
         """
         self.facts.update(changes, beat=self._wall())
         try:
+            data = json.dumps(self.facts).encode()
             beside = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
-                os.write(beside, json.dumps(self.facts).encode())
+                if os.write(beside, data) < len(data):  # a half of it must not take the whole one's place
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._beside)
             finally:
                 os.close(beside)
             os.rename(self._beside, self._name)  # noqa: PTH104 - twice a message: pathlib doubles the cost
