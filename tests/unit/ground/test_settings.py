@@ -175,7 +175,7 @@ def test_a_wrong_lease_is_one_problem_and_not_one_for_each_default_that_follows_
 def test_the_defaults_fit_any_stop_timeout_and_lease(stop: float, lease: int) -> None:
     found = settings(stop_timeout=stop, visibility_timeout=lease)
     assert environment.combinations(found) == []
-    assert 0 < found.drain_seconds < found.stop_wait_seconds + 1 <= found.stop_timeout
+    assert 0 < found.drain_seconds < found.stop_wait_seconds < found.stop_timeout - 5
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_settings_cannot_be_changed_and_show_no_secret() -> None:
     assert "secret" not in repr(found)
     assert "secret" not in str(found.model_dump())
     with pytest.raises(ValueError, match="frozen"):
-        found.limit = 3
+        found.limit = 3  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,413 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError
+
+from consumer.process.delivery import Delivery
+from consumer.process.invoke import Ran
+from consumer.process.loop import Loop
+from consumer.process.memory import Memory
+from consumer.process.patience import Patience
+from consumer.process.recycle import Recycle
+from consumer.process.settle import Settler
+from consumer.process.stop import Leaving
+from consumer.process.tidy import Tidy
+from unit.doubles import FakeInvoker, FakeQueue, Living, living, message, refusal
+
+if TYPE_CHECKING:
+    from consumer.testing import FakeClock
+
+AWAY = ConnectTimeoutError(endpoint_url="https://sqs")
+
+
+class Process:
+    """One process, whose queue and handler are the test's own. The handler works as many seconds as `works` says."""
+
+    def __init__(self, clock: FakeClock, **given: Any) -> None:
+        self.clock = clock
+        self.journal: list[str] = []
+        self.life: Living = living(clock, self.journal, **{"jitter": 0, "lifetime": 0, "limit": 0, **given})
+        self.queue = FakeQueue(clock, self.journal)
+        self.works = 0.0
+        self.ran = Ran("returned")
+        self.invoker = FakeInvoker(self._run, self.journal)
+        self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue))
+        self.recycle = Recycle(self.life, read=lambda: Memory(1, 1, 1), trim=lambda: None, budget=0, parent_pss=0)
+        self.loop = Loop(
+            self.life, self.queue, self.delivery, self.recycle, Tidy(self.life, self.invoker),
+            Patience(clock, self.life.settings.patience),
+        )  # fmt: skip
+
+    async def _run(self, *_: object) -> Ran:
+        stop = self.life.stop
+        if self.works:
+            work = asyncio.ensure_future(self.clock.sleep(self.works))
+            await self.clock.first(work, stop.over)
+            if not work.done():
+                work.cancel()
+                return Ran("interrupted", hung=True)
+        return self.ran
+
+    def start(self) -> asyncio.Task[Leaving]:
+        return asyncio.ensure_future(self.loop.run())
+
+    async def left(self, running: asyncio.Task[Leaving]) -> Leaving:
+        await self.clock.rest()
+        assert running.done(), self.journal[-5:]
+        return await running
+
+
+@pytest.fixture
+async def process(clock: FakeClock) -> Process:
+    return Process(clock)
+
+
+def many(count: int, first: int = 0) -> list[Any]:
+    return [message(f"m{number}") for number in range(first, first + count)]
+
+
+async def test_messages_are_received_handled_and_deleted_until_told_to_stop(process: Process) -> None:
+    process.queue.put(*many(3))
+    running = process.start()
+    await process.clock.advance(5)
+    assert [call for call in process.journal if call.startswith("delete")] == ["delete m0", "delete m1", "delete m2"]
+    assert process.recycle.handled == 3
+    assert process.life.sign.facts["handled"] == 3
+    assert process.life.sign.facts["last_receive"] is not None
+    process.life.stop.tell("SIGTERM")
+    await process.clock.advance(20)
+    assert await process.left(running) is Leaving.STOPPED
+    assert process.life.sign.states == ["idle", "busy", "idle", "busy", "idle", "busy", "idle", "draining"]
+
+
+async def test_as_many_are_received_as_there_are_free_slots(clock: FakeClock) -> None:
+    process = Process(clock, concurrency=3)
+    process.works = 100
+    process.queue.put(*many(1))
+    running = process.start()
+    await clock.advance(1)
+    assert process.queue.asked == [3, 2]
+    process.queue.put(*many(5, 1))
+    await clock.advance(1)
+    assert process.queue.asked == [3, 2]  # all slots are taken: nothing is fetched to wait here
+    assert len(process.queue.visible) == 3
+    await clock.advance(98)  # the first slot is free
+    assert process.queue.asked == [3, 2, 1]
+    process.life.stop.tell("SIGTERM")
+    await clock.advance(200)
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_a_recycled_process_never_got_a_second_message(clock: FakeClock) -> None:
+    process = Process(clock, limit=1)
+    process.works = 2
+    process.queue.put(*many(5))
+    running = process.start()
+    await clock.advance(3)
+    assert await process.left(running) is Leaving.LIMIT
+    assert process.queue.asked == [1]
+    assert len(process.queue.visible) == 4
+
+
+async def test_a_receive_in_flight_at_stop_is_awaited_and_what_it_brings_is_given_back(process: Process) -> None:
+    running = process.start()
+    await process.clock.advance(5)
+    process.life.stop.tell("SIGTERM")
+    await process.clock.advance(10)
+    assert not running.done()
+    process.queue.put(*many(1))
+    assert await process.left(running) is Leaving.STOPPED
+    assert process.queue.given_back == ["m0"]
+    assert "run m0" not in process.journal
+    assert process.life.lines.named("given_back")[0]["message_ids"] == ["m0"]
+
+
+async def test_giving_back_is_tried_again_when_the_queue_is_away(process: Process) -> None:
+    process.queue.troubles["release"] = [AWAY, AWAY]
+    running = process.start()
+    await process.clock.advance(1)
+    process.life.stop.tell("SIGTERM")
+    process.queue.put(*many(1))
+    await process.clock.advance(10)
+    assert await process.left(running) is Leaving.STOPPED
+    assert process.queue.given_back == ["m0"]
+    assert len(process.life.lines.named("given_back")) == 1
+
+
+async def test_what_could_not_be_given_back_is_not_said_to_be(process: Process) -> None:
+    process.queue.troubles["release"] = [AWAY] * 100
+    running = process.start()
+    await process.clock.advance(1)
+    process.life.stop.tell("SIGTERM")
+    process.queue.put(*many(1))
+    await process.clock.advance(95)
+    assert await process.left(running) is Leaving.STOPPED
+    assert process.life.lines.named("given_back") == []
+    assert process.life.lines.named("not_given_back")[0]["message_ids"] == ["m0"]
+    assert process.journal.count("release m0") == 5
+
+
+async def test_told_to_stop_handlers_get_the_drain_s_seconds_and_are_then_given_back_at_once(
+    process: Process,
+) -> None:
+    process.works = 1000
+    process.queue.put(*many(1))
+    running = process.start()
+    await process.clock.advance(10)
+    process.life.stop.tell("SIGTERM")
+    await process.clock.advance(94.9)
+    assert not running.done()
+    await process.clock.advance(0.1)
+    assert await process.left(running) is Leaving.STOPPED
+    assert process.queue.hurried
+    assert process.journal[-2:] == ["drop m0", "delay m0 0"]
+    assert process.delivery.in_hand == {}
+
+
+async def test_told_to_stop_a_handler_that_ends_in_time_is_done(process: Process) -> None:
+    process.works = 50
+    process.queue.put(*many(1))
+    running = process.start()
+    await process.clock.advance(10)
+    process.life.stop.tell("SIGTERM")
+    await process.clock.advance(39)
+    assert not running.done()
+    await process.clock.advance(1)
+    assert await process.left(running) is Leaving.STOPPED
+    assert process.journal[-1] == "delete m0"
+
+
+async def test_a_process_that_retires_lets_its_handlers_end_however_long_they_take(clock: FakeClock) -> None:
+    process = Process(clock, concurrency=2, lifetime=10)
+    process.works = 800
+    process.queue.put(*many(1))
+    running = process.start()
+    await clock.advance(799)
+    assert not running.done()
+    assert not process.invoker.contexts[0].stopping
+    await clock.advance(2)
+    assert await process.left(running) is Leaving.LIFETIME
+    assert process.journal[-1] == "delete m0"
+
+
+async def test_told_to_stop_while_retiring_the_drain_begins(clock: FakeClock) -> None:
+    process = Process(clock, concurrency=2, lifetime=10)
+    process.works = 800
+    process.queue.put(*many(1))
+    running = process.start()
+    await clock.advance(100)
+    process.life.stop.tell("SIGTERM")
+    await clock.advance(95)
+    assert await process.left(running) is Leaving.LIFETIME
+    assert process.journal[-1] == "delay m0 0"
+
+
+async def test_a_handler_that_hangs_ends_the_process_once_the_others_are_done(clock: FakeClock) -> None:
+    process = Process(clock, concurrency=2)
+    process.queue.put(*many(2))
+    ran = {"m0": (10, Ran("timeout", TimeoutError("still running"), hung=True)), "m1": (40, Ran("returned"))}
+
+    async def run(one: Any, *_: object) -> Ran:
+        seconds, end = ran[one.id]
+        await clock.sleep(seconds)
+        return end
+
+    process.invoker.run = run
+    running = process.start()
+    await clock.advance(39)
+    assert process.queue.asked == [2]
+    assert process.invoker.contexts[1].stopping
+    assert not running.done()
+    await clock.advance(1)
+    assert await process.left(running) is Leaving.HUNG
+    assert process.journal.index("delete m1") < process.journal.index("delay m0 22.5")
+
+
+async def test_two_handlers_that_hang_are_settled_in_one_step(clock: FakeClock) -> None:
+    process = Process(clock, concurrency=2)
+    process.ran = Ran("timeout", TimeoutError(), hung=True)
+    process.queue.put(*many(2))
+    running = process.start()
+    await clock.advance(1)
+    assert await process.left(running) is Leaving.HUNG
+    assert sorted(process.journal[-4:]) == ["delay m0 22.5", "delay m1 22.5", "drop m0", "drop m1"]
+
+
+async def test_the_queue_s_last_answers_are_not_waited_for_beyond_what_supervisord_leaves(clock: FakeClock) -> None:
+    for stop_timeout, seconds in ((120, 8), (30, 1)):
+        process = Process(clock, stop_timeout=stop_timeout)
+        process.works = 1000
+        process.queue.gates["delay"] = asyncio.Event()  # a call that hangs
+        process.queue.put(*many(1))
+        running = process.start()
+        await clock.advance(1)
+        process.life.stop.tell("SIGTERM")
+        await clock.advance(process.life.settings.drain_seconds + seconds - 0.1)
+        assert not running.done()
+        await clock.advance(0.1)
+        assert await process.left(running) is Leaving.STOPPED
+        process.queue.gates["delay"].set()
+        await clock.rest()
+
+
+async def test_without_a_dead_letter_queue_a_process_refuses_to_start(process: Process) -> None:
+    process.queue.dlq_url = ""
+    assert await process.left(process.start()) is Leaving.SETTINGS
+    assert process.queue.asked == []
+    (line,) = process.life.lines.named("wrong_settings")
+    assert line["problem"].startswith("CONSUMER_DLQ_URL: expected a dead-letter queue; got none")
+    assert "To do: " in line["problem"]
+
+
+@pytest.mark.parametrize("choice", ["delete", "keep"])
+async def test_without_a_dead_letter_queue_a_process_starts_when_told_what_to_do_instead(
+    clock: FakeClock, choice: str
+) -> None:
+    process = Process(clock, without_dlq=choice)
+    process.queue.dlq_url = ""
+    running = process.start()
+    await clock.advance(1)
+    assert process.queue.asked == [1]
+    process.life.stop.tell("SIGTERM")
+    await clock.advance(20)
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_a_queue_that_is_away_at_the_start_is_waited_for(process: Process) -> None:
+    process.queue.troubles["open"] = [AWAY] * 20
+    running = process.start()
+    await process.clock.advance(3600)
+    assert process.queue.asked
+    process.life.stop.tell("SIGTERM")
+    await process.clock.advance(20)
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_a_queue_that_is_away_ends_no_process_and_is_asked_each_half_minute_at_least(process: Process) -> None:
+    process.clock.dice = 1
+    process.queue.troubles["receive"] = [AWAY] * 10_000
+    running = process.start()
+    await process.clock.advance(24 * 3600)
+    assert not running.done()
+    assert 2880 <= len(process.queue.asked) <= 2900
+    assert process.life.lines.named("queue_error")[-1]["again_in"] == 30
+    process.queue.troubles.clear()
+    process.queue.put(*many(1))
+    await process.clock.advance(31)
+    assert "delete m0" in process.journal
+    process.life.stop.tell("SIGTERM")
+    await process.clock.advance(20)
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_the_word_to_stop_ends_the_wait_for_a_queue_that_is_away(process: Process) -> None:
+    process.queue.troubles["receive"] = [AWAY] * 100
+    running = process.start()
+    await process.clock.advance(300)
+    process.life.stop.tell("SIGTERM")
+    assert await process.left(running) is Leaving.STOPPED
+
+
+@pytest.mark.parametrize("verb", ["open", "receive"])
+async def test_what_waiting_does_not_cure_is_borne_for_the_patience(process: Process, verb: str) -> None:
+    process.queue.troubles[verb] = [refusal("AWS.SimpleQueueService.NonExistentQueue")] * 1000
+    running = process.start()
+    await process.clock.advance(119)
+    assert not running.done()
+    await process.clock.advance(2)
+    assert await process.left(running) is Leaving.REFUSED
+    assert "NonExistentQueue" in process.life.stop.detail
+
+
+async def test_after_three_failures_in_a_row_a_process_waits_before_its_next_receive(process: Process) -> None:
+    process.ran = Ran("raised", OSError("down"))
+    process.queue.put(*many(4))
+    running = process.start()
+    await process.clock.advance(4.9)
+    assert process.queue.asked == [1, 1, 1]
+    await process.clock.advance(0.1)
+    assert process.queue.asked == [1] * 4
+    assert process.life.lines.named("pausing_after_failures")[0]["seconds"] == 5
+    process.life.stop.tell("SIGTERM")  # in the midst of the next pause, of 10 s
+    assert await process.left(running) is Leaving.STOPPED
+    assert process.queue.asked == [1] * 4
+
+
+async def test_a_success_ends_the_pauses(process: Process) -> None:
+    process.ran = Ran("raised", OSError("down"))
+    process.queue.put(*many(3))
+    running = process.start()
+    await process.clock.advance(4)
+    process.ran = Ran("returned")
+    process.queue.put(*many(3, 3))
+    await process.clock.advance(1)
+    assert process.recycle.handled == 6
+    process.life.stop.tell("SIGTERM")
+    await process.clock.advance(20)
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_a_delivery_that_breaks_drains_the_others_and_ends_the_process(clock: FakeClock) -> None:
+    process = Process(clock, concurrency=2)
+
+    async def run(one: Any, *_: object) -> Ran:
+        await clock.sleep(5 if one.id == "m0" else 30)
+        if one.id == "m0":
+            raise AssertionError("a fault of ours")
+        return Ran("returned")
+
+    process.invoker.run = run
+    process.queue.put(*many(2))
+    running = process.start()
+    await clock.advance(6)
+    assert process.life.lines.named("delivery_broken")[0]["error"] == "AssertionError: a fault of ours"
+    assert process.invoker.contexts[1].stopping
+    await clock.advance(25)
+    assert await process.left(running) is Leaving.BROKEN
+    assert process.journal[-1] == "delete m1"
+
+
+async def test_a_fault_of_this_program_is_not_waited_for(process: Process) -> None:
+    process.queue.troubles["receive"] = [KeyError("x")]
+    running = process.start()
+    await process.clock.rest()
+    with pytest.raises(KeyError):
+        await running
+
+
+async def test_a_process_tidies_up_between_messages_and_only_when_nothing_is_in_hand(clock: FakeClock) -> None:
+    process = Process(clock, concurrency=2)
+    process.works = 10
+    process.queue.put(*many(1))
+    running = process.start()
+    await clock.advance(5)
+    process.queue.put(*many(1, 1))
+    await clock.advance(6)  # m0 is done, m1 in hand
+    assert process.recycle.handled == 1
+    assert process.invoker.resets == 0
+    await clock.advance(30)
+    assert process.invoker.resets == 1
+    process.life.stop.tell("SIGTERM")
+    await clock.advance(20)
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_a_reset_hook_that_hangs_ends_the_process_at_once(process: Process) -> None:
+    process.invoker.reset_answer = None
+    process.queue.put(*many(2))
+    running = process.start()
+    await process.clock.advance(1)
+    assert await process.left(running) is Leaving.HUNG
+    assert process.recycle.handled == 1
+
+
+async def test_told_to_stop_before_the_queue_is_found_a_process_leaves(process: Process) -> None:
+    process.queue.troubles["open"] = [AWAY] * 100
+    running = process.start()
+    await process.clock.advance(10)
+    process.life.stop.tell("SIGTERM")
+    assert await process.left(running) is Leaving.STOPPED
+    assert process.queue.asked == []
