@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.container import claim
+from consumer.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_it_is_made_and_held_until_the_process_ends(tmp_path: Path) -> None:
+    program = f"from consumer.container import claim; claim.run_directory({str(tmp_path / 'run')!r}); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as other:
+        lock = tmp_path / "run" / "lock"
+        while not (lock.exists() and lock.read_text()):
+            assert other.poll() is None
+        with pytest.raises(SettingsError, match=rf"in use by another `consumer up` \(pid {other.pid}\)"):
+            claim.run_directory(str(tmp_path / "run"))
+        other.communicate(b"\n")
+    assert claim.run_directory(str(tmp_path / "run")) == tmp_path / "run"
+    assert lock.read_text() == f"{os.getpid()}\n"
+
+
+def test_a_path_too_long_for_a_socket_is_refused_before_supervisord_fails_at_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="CONSUMER_RUN_DIR: expected a path with room"):
+        claim.run_directory(str(tmp_path / ("long" * 25)))
+
+
+def test_a_place_that_cannot_be_a_folder_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="CONSUMER_RUN_DIR: expected a folder"):
+        claim.run_directory(str(tmp_path / "file"))
