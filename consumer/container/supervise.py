@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from supervisor import supervisord
 from supervisor.medusa import asyncore_25 as asyncore
+from supervisor.options import SignalReceiver
 from supervisor.states import SupervisorStates
 
 from consumer.container.options import Options
@@ -50,13 +51,14 @@ def run(configuration: Path, container: Container) -> int:
     As supervisor.supervisord.main does: a reload (SIGHUP) makes new options and a new Supervisor. Never in the
     background, whatever the file says: a container ends with its PID 1.
     """
-    waker = Waker()
+    waker, signals = Waker(), SignalReceiver()
     keep = frozenset(fd for fd, _ in State.now().descriptors)
     first = True
     while True:
         options = Options(container, waker, keep)
         options.realize(["-n", "-c", str(configuration)], doc=supervisord.__doc__)
         options.first, options.test = first, False
+        options.signal_receiver = signals  # the same one again: SIGTERM may come while a reload makes new options
         with suppress(asyncore.ExitNow):
             Supervisor(options, container).main()
         options.close_httpservers()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from consumer.container import supervise
+from consumer.container.options import Options
 from consumer.process.pulse import Pulse
 from consumer.process.stop import BLOCKED
 
@@ -118,6 +119,19 @@ def told_at_birth(given: object = None) -> int:
     return 0
 
 
+def before_told_while_reloading() -> None:
+    """Send SIGTERM to PID 1 while a reload reads the configuration again."""
+    original, calls = Options.realize, []
+
+    def realize(self: Options, *arguments: Any, **more: Any) -> None:
+        calls.append(self)
+        if len(calls) > 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(self, *arguments, **more)
+
+    Options.realize = realize
+
+
 class Loop:
     """Garbage that only the collector can find, with a connection in it."""
 
@@ -137,6 +151,9 @@ def before_garbage() -> None:
         return original(*arguments)
 
     supervise.run = run  # type: ignore[assignment]
+
+
+told_while_reloading = steady
 
 
 def garbage(given: object = None) -> int:

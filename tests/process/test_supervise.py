@@ -160,6 +160,13 @@ def test_a_reload_starts_all_processes_anew_in_the_same_container(make: Make) ->
     assert "ended: killed by SIGKILL; perhaps out of memory?" in container.output
 
 
+def test_being_told_to_stop_during_a_reload_is_not_forgotten(make: Make) -> None:
+    container = make("told_while_reloading").start()
+    container.wait_for("started", 2)
+    container.signal(signal.SIGHUP)
+    assert container.wait() == 0
+
+
 def test_reloads_and_restarts_leave_no_descriptors_open(make: Make) -> None:
     container = make().start()
     container.wait_for("started", 2)

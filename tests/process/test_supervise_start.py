@@ -167,9 +167,7 @@ def test_a_read_only_root_needs_no_folder_but_the_run_directory(make: Make) -> N
 
 def test_stock_supervisord_runs_the_same_file(make: Make) -> None:
     container = make()
-    container.environment["CONSUMER_STOP_WAIT_SECONDS"] = "10"
-    container.run_dir.mkdir()
-    container.start(command=["supervisord", "-c", str(container.conf)])
+    container.start(command=["sh", "-c", f"exec env $(consumer settings --export) supervisord -c {container.conf}"])
     started = container.wait_for("started", 2)
     assert all(facts["execed"] for facts in started)
     wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 2)
