@@ -50,8 +50,8 @@ async def test_a_lease_is_renewed_at_each_heartbeat_for_its_whole_length(clock: 
 
 async def test_a_lease_outlives_a_handler_of_ten_visibility_timeouts(clock: FakeClock) -> None:
     async with Watched(clock) as lease:
-        for _ in range(900):
-            await clock.advance(1)
+        for _ in range(180):
+            await clock.advance(5)
             assert not lease.lost
             assert lease.until - clock.monotonic() >= 60
         assert lease.remaining == math.inf

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.process import memory
+from consumer.process.invoke import Ran
+from consumer.process.stop import Leaving
+from consumer.process.tidy import Tidy
+from unit.doubles import FakeInvoker, Living, living
+
+if TYPE_CHECKING:
+    from consumer.testing import FakeClock
+
+
+async def nothing(*_: object) -> Ran:
+    return Ran("returned")
+
+
+class Broom:
+    """What tidying up does, noted."""
+
+    def __init__(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.did: list[str] = []
+        self.clock = clock
+        self.life: Living = living(clock)
+        self.invoker = FakeInvoker(nothing)
+        self.tidy = Tidy(self.life, self.invoker)
+        monkeypatch.setattr(gc, "collect", lambda: self.did.append("collect"))
+        monkeypatch.setattr(memory, "trim", lambda: self.did.append("trim"))
+
+
+@pytest.fixture
+async def broom(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Broom:
+    return Broom(clock, monkeypatch)
+
+
+async def test_an_empty_poll_leaves_nothing_to_tidy(broom: Broom) -> None:
+    await broom.tidy.between(0)
+    assert broom.invoker.resets == 0
+    await broom.tidy.between(1)
+    await broom.tidy.between(1)
+    assert broom.invoker.resets == 1
+
+
+async def test_garbage_is_collected_at_most_each_ten_seconds(broom: Broom) -> None:
+    await broom.tidy.between(1)
+    assert broom.did == []
+    await broom.clock.advance(10)
+    await broom.tidy.between(2)
+    await broom.tidy.between(3)
+    assert broom.did == ["collect"]
+
+
+async def test_free_memory_is_given_back_each_twenty_five_messages(broom: Broom) -> None:
+    for handled in range(1, 51):
+        await broom.tidy.between(handled)
+    await broom.tidy.between(140)
+    assert broom.did == ["trim"] * 3
+
+
+async def test_a_reset_hook_that_fails_is_logged_by_its_name_and_stops_nothing(broom: Broom) -> None:
+    broom.invoker.reset_answer = [("close_session", ValueError("reason"))]
+    await broom.tidy.between(1)
+    (line,) = broom.life.lines.named("reset_hook_failed")
+    assert (line["hook"], line["error"]) == ("close_session", "ValueError: reason")
+    assert not broom.life.stop.requested.done()
+
+
+async def test_a_reset_hook_that_hangs_ends_the_process(broom: Broom) -> None:
+    broom.invoker.reset_answer = None
+    await broom.tidy.between(1)
+    assert broom.life.stop.leaving is Leaving.HUNG
+    assert broom.life.stop.over.done()
