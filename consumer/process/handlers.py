@@ -51,7 +51,7 @@ def load(settings: Settings) -> Handler:
                 _problem(settings, f"a function {name!r} in {module_name}", f"none; {module_name} has no {part!r}")
             )
     if not callable(function) or inspect.isclass(function):
-        raise HandlerError(_problem(settings, "a function", f"a {type(function).__name__}: {function!r}"))
+        raise HandlerError(_problem(settings, "a function", f"{type(function).__name__}: {function!r}"))
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise HandlerError(_problem(settings, "a function that runs when it is called", "one that yields"))
     marks: Marks = getattr(function, MARKED, Marks())
