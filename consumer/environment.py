@@ -20,6 +20,13 @@ EXPORTED = {
     "CONSUMER_STOP_WAIT_SECONDS": "stop_wait_seconds",
     "CONSUMER_RUN_DIR": "run_dir",
 }  # what supervisord.conf asks of its environment
+LATER = {
+    "CONSUMER_EXIT_WHEN_DRAINED",
+    "CONSUMER_LEAKS",
+    "CONSUMER_LEDGER_RETENTION",
+    "CONSUMER_MAX_CRASHES",
+    "CONSUMER_MEMORY_HARD_LIMIT",
+}  # names that are taken already: close to others, and not misspelt
 OURS = {*EXPORTED, "CONSUMER_LOG_FD"}  # set by `consumer up` for its processes; not settings
 
 
@@ -116,6 +123,9 @@ def _names(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
     problems, warnings = [], []
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name in KNOWN or name in OURS:
+            continue
+        if name in LATER:
+            warnings.append(f"{name} is not in this version and is ignored")
             continue
         near = get_close_matches(name, KNOWN, n=1, cutoff=0.85)
         if near:
