@@ -124,6 +124,17 @@ def test_a_reader_that_comes_back_reads_what_was_kept_and_how_much_was_not(make:
     os.close(reader)
 
 
+def test_a_reader_that_goes_away_for_good_stops_nothing(make: Make) -> None:
+    reader, writer = os.pipe()
+    container = make().start(stdout=writer)
+    os.close(writer)
+    first = container.wait_for("started", 2)[0]
+    os.close(reader)
+    os.kill(first["pid"], signal.SIGKILL)
+    container.wait_for("started", 3)
+    assert container.stop() == 0
+
+
 def test_of_several_signals_at_once_none_waits_for_a_tick(make: Make) -> None:
     container = make().start(CONSUMER_PROCESSES="1")
     container.wait_for("started")
