@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 
 from consumer.testing import FakeClock
+
+hypothesis.settings.register_profile("unit", max_examples=60, deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("unit")
 
 
 @pytest.fixture(autouse=True)
