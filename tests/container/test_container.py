@@ -36,13 +36,13 @@ for source in pathlib.Path(sysconfig.get_path("stdlib")).rglob("*.py"):
 
 
 def test_the_example_image_becomes_healthy_drains_the_queue_and_stops(
-    start: Callable[..., Container], example: str, queues: Queues, record_property: Callable[[str, object], None]
+    start: Callable[..., Container], example: str, queues: Queues
 ) -> None:
     orders = [{"order_id": f"R-{number}", "seconds": 30} for number in range(12)]
     queues.send(*orders)
     with upstream.serving(Clock()) as service:
         container = start(image=example, CONSUMER_HANDLER="orders:fetch_report", UPSTREAM_URL=service.url)
-        record_property("seconds until healthy", round(container.wait_healthy(), 1))
+        assert container.wait_healthy() < 60, "longer than the image's own start period"
         container.wait_until(lambda: queues.left == 0, "the queue is empty")
         code, _ = container.stop(30)
     assert code == 0
@@ -103,14 +103,14 @@ def test_a_process_that_takes_all_memory_dies_alone_and_its_message_comes_back(
 
 
 def test_sixteen_processes_fit_in_512_mb_and_a_quarter_of_a_processor(
-    start: Callable[..., Container], queues: Queues, record_property: Callable[[str, object], None]
+    start: Callable[..., Container], queues: Queues
 ) -> None:
     container = start(options=TMPFS + HANDLERS, CONSUMER_PROCESSES="16", CONSUMER_VISIBILITY_TIMEOUT="30")
     container.wait_ready(16)
     assert {process["name"] for process in container.status()} == {f"worker_{number:02d}" for number in range(16)}
     queues.send(*({"order": number, "sleep": 0.5} for number in range(64)))
     container.wait_until(lambda: queues.left == 0, "the queue is empty")
-    record_property("MiB of 16 processes", container.memory())
+    assert container.memory() < 450, "room is left for what handlers take"
     assert container.state(".State.OOMKilled") == "false"
     assert container.stop(30)[0] == 0
 
