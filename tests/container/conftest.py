@@ -5,6 +5,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
 from container.engine import REQUIRED, ROOT, TMPFS, Engine
 from support.programs import QUICK
 

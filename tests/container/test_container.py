@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from container.engine import HANDLERS, TMPFS
 
 from consumer.clock import Clock
 from consumer.local import upstream
+from container.engine import HANDLERS, TMPFS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
