@@ -138,7 +138,7 @@ class FakePulse(Pulse):
 
     def hold(self, key: str, **facts: object) -> None:
         if key not in self.facts["in_hand"]:
-            self.journal.append(f"hold {facts['message_id']}")
+            self.journal.append(f"hold {facts.get('message_id')}")
         super().hold(key, **facts)
 
     def drop(self, key: str) -> None:

@@ -72,6 +72,15 @@ async def test_a_wait_that_is_cancelled_leaves_nothing_behind(clock: FakeClock) 
     await clock.advance(60)
 
 
+async def test_a_wait_that_ends_early_leaves_no_timer_behind(clock: FakeClock) -> None:
+    future = asyncio.get_running_loop().create_future()
+    waiting = asyncio.ensure_future(clock.first(future, seconds=900))
+    await clock.rest()
+    future.set_result(None)
+    await waiting
+    assert [timer.callback for _, _, timer in clock._timers] == [None]
+
+
 async def test_the_real_clock_s_waits_end(clock: FakeClock) -> None:
     del clock
     never = asyncio.get_running_loop().create_future()

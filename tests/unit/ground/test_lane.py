@@ -47,12 +47,15 @@ async def test_calls_of_one_thread_run_in_their_order_and_two_threads_side_by_si
 
 
 async def test_a_call_that_is_given_up_disturbs_nobody() -> None:
+    broken: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda *words: broken.append(words))
     go, lane = threading.Event(), Lane("verbs")
     given_up = lane.run(lambda: go.wait(20))
     given_up.cancel()
     go.set()
     assert await lane.run(lambda: 2) == 2
     assert given_up.cancelled()
+    assert broken == []
 
 
 async def test_a_waiting_thread_keeps_nothing_of_its_last_call_alive() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer import logs
@@ -110,6 +110,9 @@ VALUES = (
 )
 
 
+@example(facts={f"name {number}": "x" * 50 for number in range(1000)})
+@example(facts={str(number) + "\x00" * 5000: "\x00" * 5000 for number in range(10)})
+@example(facts={"seconds": float("nan"), "size": float("-inf"), "deep": [{"er": float("inf")}]})
 @given(facts=st.dictionaries(st.text(max_size=5000), VALUES, max_size=40))
 def test_a_line_is_one_valid_json_object_of_at_most_four_kib_with_any_content(facts: dict[str, Any]) -> None:
     line = logs.render(None, "info", {"timestamp": "t", "level": "info", "event": "e", **facts})

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.message.deadletter import entry, explain, size
@@ -72,6 +72,9 @@ def test_a_fifo_queue_keeps_the_group_and_is_given_the_message_s_id() -> None:
     assert entry(message(), Reject("x"), 1, fifo=True).request["MessageGroupId"] == "m1"
 
 
+@example(reason="\x00" * 3000, text="\x00" * 3000)
+@example(reason="\U0001d11e" * 3000, text="\ud800" * 3000)
+@example(reason="x" * 3000, text='"' * 3000)
 @given(reason=ANY_TEXT, text=ANY_TEXT)
 def test_the_reason_is_ascii_json_of_at_most_two_kib_with_any_text(reason: str, text: str) -> None:
     written = explain(message(), Reject(reason, ValueError(text)), 7)

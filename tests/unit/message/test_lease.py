@@ -133,13 +133,13 @@ async def test_after_stop_no_renewal_can_follow(clock: FakeClock) -> None:
 async def test_stop_waits_for_a_renewal_under_way(clock: FakeClock) -> None:
     lease = Watched(clock)
     gate = lease.queue.gates["extend"] = asyncio.Event()
-    async with lease:
-        await clock.advance(31)
-        stopping = asyncio.ensure_future(lease.stop())
-        await clock.advance(20)
-        assert not stopping.done()
-        gate.set()
-        await stopping
+    await lease.__aenter__()
+    await clock.advance(31)
+    stopping = asyncio.ensure_future(lease.stop())
+    await clock.advance(20)
+    assert not stopping.done()
+    gate.set()
+    await stopping
     await clock.advance(1000)
     assert len(lease.renewals) == 1
 
@@ -148,12 +148,12 @@ async def test_a_renewal_that_fails_while_stop_waits_is_not_tried_again(clock: F
     lease = Watched(clock)
     gate = lease.queue.gates["extend"] = asyncio.Event()
     lease.queue.troubles["extend"] = [AWAY]
-    async with lease:
-        await clock.advance(31)
-        stopping = asyncio.ensure_future(lease.stop())
-        await clock.rest()
-        gate.set()
-        await stopping
+    await lease.__aenter__()
+    await clock.advance(31)
+    stopping = asyncio.ensure_future(lease.stop())
+    await clock.rest()
+    gate.set()
+    await stopping
     await clock.advance(60)
     assert len(lease.renewals) == 1
 

@@ -143,6 +143,8 @@ async def test_what_could_not_be_given_back_is_not_said_to_be(process: Process) 
     await process.clock.advance(1)
     process.life.stop.tell("SIGTERM")
     process.queue.put(*many(1))
+    await process.clock.rest()
+    assert process.journal.count("release m0") == 1  # the next try waits, if not for long
     await process.clock.advance(95)
     assert await process.left(running) is Leaving.STOPPED
     assert process.life.lines.named("given_back") == []
