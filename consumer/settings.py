@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.config import JsonDict
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "CONSUMER_"
 VISIBILITY_MAX = 43_200  # SQS: a message can be invisible for 12 h from its receipt, and extending does not reset that
@@ -47,7 +47,7 @@ Words = Annotated[list[str], NoDecode, BeforeValidator(words)]
 Zone = Annotated[ZoneInfo, BeforeValidator(zone)]
 
 
-def knob(unit: str, text: str, *, default: Any = ..., words: str = "", **rules: Any) -> Any:  # noqa: ANN401 - as pydantic's Field
+def knob(unit: str, text: str, *, default: Any = ..., words: str = "", **rules: Any) -> Any:  # noqa: ANN401 - as Field
     """Describe one setting: its unit, what it means, and how its default reads in the documentation."""
     extra: JsonDict = {"unit": unit, "default": words}
     if callable(default):
@@ -85,8 +85,8 @@ class Settings(BaseSettings):
     )  # fmt: skip
     wait_time_seconds: int = knob(
         "s", "Long poll. It is awaited when the process is told to stop, so it must end 5 s before the drain does.",
-        default=lambda done: max(1, min(20, int(drain_of(done["stop_timeout"]) - 5))), words="20, or what the stop timeout allows",
-        ge=0, le=20,
+        default=lambda done: max(1, min(20, int(drain_of(done["stop_timeout"]) - 5))),
+        words="20, or what the stop timeout allows", ge=0, le=20,
     )  # fmt: skip
     visibility_timeout: int = knob(
         "s", "The lease: how long a received message stays hidden unless renewed. Passed on every receive.",
@@ -107,8 +107,8 @@ class Settings(BaseSettings):
     lifetime: float = knob("s", "Age at which a process retires; 0 is off.", default=14_400.0, ge=0)
     memory_limit: Memory = knob(
         "MiB", "Private memory (USS) at which a process retires between messages, after malloc_trim, in two readings. "
-        "`auto` is the warm USS + (0.85 x the container's memory - the warm PSS of all) / processes, at least + 32 MiB; "
-        "0 is off.", default=AUTO, words="auto", ge=AUTO,
+        "`auto` is the warm USS + (0.85 x the container's memory - the warm PSS of all) / processes, "
+        "at least + 32 MiB; 0 is off.", default=AUTO, words="auto", ge=AUTO,
     )  # fmt: skip
     container_memory: Memory = knob(
         "MiB", "The container's memory: this, else the ECS task metadata's, else the cgroup's; none found is none.",
@@ -119,11 +119,13 @@ class Settings(BaseSettings):
 
     max_attempts: int = knob("count", "Failed runs of a message, then it is dead-lettered.", default=5, ge=1, le=1000)
     backoff: float = knob("s", "Wait after the first failure, half of it at random.", default=30.0, ge=0)
-    backoff_multiplier: float = knob("factor", "Growth of the wait with each further failure.", default=3.0, ge=1, le=100)
+    backoff_multiplier: float = knob(
+        "factor", "Growth of the wait with each further failure.", default=3.0, ge=1, le=100
+    )
     backoff_cap: float = knob("s", "The longest wait between failures.", default=900.0, ge=0, le=VISIBILITY_MAX)
     failure_pause: float = knob(
-        "s", "After 3 failures in a row a process waits so long before its next receive, doubling to twelve times this; "
-        "a success resets it. 0 is off.", default=5.0, ge=0,
+        "s", "After 3 failures in a row a process waits so long before its next receive, doubling to twelve times "
+        "this; a success resets it. 0 is off.", default=5.0, ge=0,
     )  # fmt: skip
 
     body: Literal["json", "text"] = knob("json or text", "How a body is decoded.", default="json")
@@ -171,6 +173,18 @@ class Settings(BaseSettings):
         default=lambda _: "console" if sys.stdout.isatty() else "json", words="json; console on a terminal",
     )  # fmt: skip
     log_level: Literal["debug", "info", "warning", "error"] = knob("level", "The least that is logged.", default="info")
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - see its base
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings
 
     @property
     def drain_seconds(self) -> float:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError
+
 from consumer.errors import HandlerError
-from consumer.message import client
+from consumer.message import queue
 from consumer.process import handlers
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ def load(settings: Settings) -> None:
     for module in settings.preload:
         handlers.enter(module, f"CONSUMER_PRELOAD={','.join(settings.preload)}")
     handlers.load(settings)
-    client.warm()
+    with suppress(BotoCoreError):  # no region, say: each process finds out for itself, and bears it for a while
+        queue.clients(settings)
     orm: Any = sys.modules.get("sqlalchemy.orm")
     if orm is not None:  # else every process does it for itself at its first query, in its own memory
         orm.configure_mappers()

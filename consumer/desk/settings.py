@@ -56,7 +56,7 @@ def reference() -> str:
     lines = [
         "# Settings",
         "",
-        "Environment variables, read once at the start. A wrong value or combination ends the start with exit code 64 and",
+        "Environment variables, read once at the start. A wrong value or combination ends it with exit code 64 and",
         "says what was expected, what was got and what to do. `consumer settings` shows what is in force.",
         "This page is generated from `consumer/settings.py` by `scripts/settings-reference`.",
         "",
@@ -69,7 +69,8 @@ def reference() -> str:
         lines.append(f"| `{PREFIX}{name.upper()}` | {unit_of(name)} | {default} | {field.description} |")
     lines += [
         "",
-        "`consumer up` and `consumer work` take `--limit`, `--lifetime`, `--memory-limit` and `--failure-limit`, which win.",
+        "`consumer up` and `consumer work` take `--limit`, `--lifetime`, `--memory-limit` and",
+        "`--failure-limit`, which win.",
         "AWS's own variables (region, endpoint, credentials) work as boto3 documents; the region may also come from",
         "`AWS_REGION` or the queue's URL.",
         "",

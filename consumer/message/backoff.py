@@ -34,8 +34,8 @@ class Backoff:
     def delay(self, failures: int, uniform: Dice) -> float:
         """Give the wait after so many failures: half of it sure, half of it jitter.
 
-        Half is sure so that the waits of the default five attempts add up to ten minutes at least: an outside API that is
-        down for so long dead-letters nothing. Full jitter gives no such bound.
+        Half is sure so that the waits between the default five attempts add up to ten minutes at least: an outside API
+        that is down for so long dead-letters nothing. Full jitter gives no such bound.
         """
         ceiling = min(self.cap, self.base * self.multiplier ** min(failures - 1, 64))
         return uniform(ceiling / 2, ceiling)

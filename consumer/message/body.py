@@ -21,13 +21,13 @@ TESTED = "s3:TestEvent"  # S3 sends it once, when a bucket's notification is con
 class Decoder:
     """Turns a message as received into the one that the handler is given."""
 
-    def __init__(self, body: str, envelopes: Sequence[str], expected: Any = Any) -> None:  # noqa: ANN401 - any type at all
+    def __init__(self, body: str, envelopes: Sequence[str], expected: Any = Any) -> None:  # noqa: ANN401 - any type
         self._json = body == "json"
         self._envelopes = envelopes
         self._adapter = None if expected is Any else adapter(expected)
 
     def decode(self, message: Message[str]) -> Message[Any] | None:
-        """Decode a message's body; None when there is nothing to run for. Raises Reject when it never can be decoded."""
+        """Decode a message's body; None when there is nothing to run for. Raises Reject when it cannot be decoded."""
         try:
             value: Any = message.text
             for envelope in self._envelopes:

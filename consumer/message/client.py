@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import NoCredentialsError
 
 from consumer.version import __version__
 
@@ -22,10 +27,38 @@ COMMON: dict[str, Any] = {
 }
 
 
+class Later(Credentials):
+    """Credentials that are looked up when the first request is signed, not when a client is made.
+
+    Clients are made before processes are forked. The look-up, on ECS an HTTP request, would leave a connection there
+    that all processes share.
+    """
+
+    def __init__(self, resolver: Any) -> None:  # noqa: ANN401 - botocore's own
+        super().__init__("", "", method="later")
+        self._resolver = resolver
+        self._found: Credentials | None = None
+        self._lock = threading.Lock()
+
+    def load_credentials(self) -> Later:
+        """Take the resolver's place: botocore asks for credentials as soon as a client is made."""
+        return self
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """Look up, once, or refresh. Raises NoCredentialsError where there are none, and looks again the next time."""
+        with self._lock:
+            self._found = self._found or self._resolver.load_credentials()
+        if self._found is None:
+            raise NoCredentialsError
+        return self._found.get_frozen_credentials()
+
+
 @cache
 def session() -> boto3.Session:
     """Give the one session: its models and loaders are a client's largest part, and are shared by all clients."""
-    return boto3.Session()
+    own = botocore.session.Session()
+    own.register_component("credential_provider", Later(own.get_component("credential_provider")))
+    return boto3.Session(botocore_session=own)
 
 
 def receiver(queue_url: str, wait_time_seconds: int) -> SQSClient:
@@ -62,13 +95,24 @@ def hurried(queue_url: str, connections: int = 4) -> SQSClient:
     )
 
 
-def warm() -> None:
-    """Load what every client shares, in the process that others are forked from; make no call, open no connection.
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The clients of one process."""
 
-    The credentials are made up: real ones are looked up by each process for itself, since the look-up (on ECS an HTTP
-    request) would leave a connection that all processes share.
+    receiver: SQSClient
+    control: SQSClient
+    hurried: SQSClient
+
+
+@cache
+def of_process(queue_url: str, wait_time_seconds: int, connections: int) -> Clients:
+    """Give a process's clients, once made: in the process that it is forked from, if that has asked for them.
+
+    Making them calls nobody and opens no connection. Raises BotoCoreError without a region or with a wrong profile.
     """
-    session().client("sqs", region_name="us-east-1", aws_access_key_id="warm", aws_secret_access_key="warm").close()  # noqa: S106
+    return Clients(
+        receiver(queue_url, wait_time_seconds), control(queue_url, connections), hurried(queue_url, connections)
+    )
 
 
 def _client(queue_url: str, **options: Any) -> SQSClient:  # noqa: ANN401 - botocore's own

@@ -84,7 +84,7 @@ class Lease:
         await self.stop()
 
     async def stop(self) -> None:
-        """Renew no more, and wait for a renewal under way: a late one would undo the delete or the delay that follows."""
+        """Renew no more, and wait for a renewal under way: a late one would undo the delete or delay that follows."""
         self._stopped = True
         for timer in (self._timer, self._expiry):
             if timer:

@@ -1,10 +1,11 @@
-"""The SQS verbs. Each is a coroutine; the blocking call runs in a lane of its own kind, so that none delays another's."""
+"""The SQS verbs. Each is a coroutine; its blocking call has a lane of its own kind, so that none delays another's."""
 
 from __future__ import annotations
 
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from consumer.lane import Lane
@@ -42,13 +43,19 @@ class Queue:
         self.dlq_url = settings.dlq_url
         self._settings = settings
         self._clock = clock
-        self._receiver = client.receiver(self.url, settings.wait_time_seconds)
-        threads = min(4, settings.concurrency)
-        self._control = client.control(self.url, connections=threads)
-        self._leases = client.hurried(self.url, connections=threads)
+        self._hurried = False
+        threads = lanes(settings)
         self._poll = Lane("poll")
         self._renew = Lane("lease", threads)
         self._settle = Lane("settle", threads)
+
+    @cached_property
+    def _clients(self) -> client.Clients:
+        return clients(self._settings)  # at the first call, so that what is wrong with them is an error of that call
+
+    @property
+    def _control(self) -> SQSClient:
+        return self._clients.hurried if self._hurried else self._clients.control
 
     async def open(self) -> bool:
         """Look up the queue's URL where a name was given, and the dead-letter queue where none was; return True."""
@@ -69,7 +76,7 @@ class Queue:
         """Take up to so many messages, ten at most; wait for the first one as long as the long poll lasts."""
         settings = self._settings
         answer = await self._poll.run(
-            lambda: self._receiver.receive_message(
+            lambda: self._clients.receiver.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=min(count, BATCH),
                 WaitTimeSeconds=settings.wait_time_seconds,
@@ -83,11 +90,11 @@ class Queue:
 
     async def extend(self, message: Message[Any], seconds: float) -> None:
         """Keep a message hidden for so many seconds from now."""
-        await self._renew.run(self._hide(self._leases, message, seconds))
+        await self._renew.run(lambda: self._hide(self._clients.hurried, message, seconds))
 
     async def delay(self, message: Message[Any], seconds: float) -> None:
         """Have a message visible again after so many seconds."""
-        await self._settle.run(self._hide(self._control, message, seconds))
+        await self._settle.run(lambda: self._hide(self._control, message, seconds))
 
     async def release(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:
         """Give messages back at once; return those that the queue would not take back."""
@@ -120,21 +127,27 @@ class Queue:
 
     def hurry(self) -> None:
         """From now on be quick or give up: the process must leave. A call that hangs is left behind in its lane."""
-        self._control = self._leases
+        self._hurried = True
         self._settle = Lane("settle-last", self._settle.threads)
 
-    def _hide(self, sqs: SQSClient, message: Message[Any], seconds: float) -> Callable[[], None]:
+    def _hide(self, sqs: SQSClient, message: Message[Any], seconds: float) -> None:
         timeout = min(math.ceil(seconds), VISIBILITY_MAX)  # SQS takes whole seconds; 0 would be no wait at all
-
-        def call() -> None:
-            sqs.change_message_visibility(
-                QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=timeout
-            )
-
-        return call
+        sqs.change_message_visibility(
+            QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=timeout
+        )
 
     def _giving_back(self, entries: Any) -> Callable[[], Any]:  # noqa: ANN401 - the wire's own shape
         return lambda: self._control.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+
+
+def clients(settings: Settings) -> client.Clients:
+    """Give a process's clients; called before the fork, it makes them for all processes."""
+    return client.of_process(settings.queue_url, settings.wait_time_seconds, lanes(settings))
+
+
+def lanes(settings: Settings) -> int:
+    """Give how many calls of one kind may be under way at once."""
+    return min(4, settings.concurrency)
 
 
 def locate(sqs: SQSClient, name: str, account: str = "") -> str:

@@ -26,10 +26,11 @@ class Trouble(Enum):
 
 HANDLE = {"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"}
 REFUSED = {
-    "AccessDenied", "AccessDeniedException", "AuthFailure", "IncompleteSignature", "InvalidAccessKeyId", "InvalidAddress",
-    "InvalidClientTokenId", "InvalidSecurity", "MissingAuthenticationToken", "NonExistentQueue", "NotAuthorized", "OptInRequired",
+    "AccessDenied", "AccessDeniedException", "AuthFailure", "ExpiredToken", "ExpiredTokenException",
+    "IncompleteSignature", "InvalidAccessKeyId", "InvalidAddress", "InvalidClientTokenId", "InvalidSecurity",
+    "InvalidSignatureException", "MissingAuthenticationToken", "NonExistentQueue", "NotAuthorized", "OptInRequired",
     "QueueDoesNotExist", "SignatureDoesNotMatch", "UnauthorizedOperation", "UnrecognizedClientException",
-    "UnsupportedOperation", "ExpiredToken", "ExpiredTokenException", "InvalidSignatureException",
+    "UnsupportedOperation",
 }  # fmt: skip
 LOCAL = (NoCredentialsError, PartialCredentialsError, NoRegionError, ProfileNotFound, ParamValidationError)
 

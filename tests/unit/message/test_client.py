@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from botocore.credentials import Credentials
+from botocore.exceptions import NoCredentialsError
 
 from consumer.message import client
 
@@ -64,5 +66,25 @@ def test_a_configured_region_comes_first(monkeypatch: pytest.MonkeyPatch) -> Non
     assert client._region(URL) == "eu-north-1"
 
 
-def test_warming_up_makes_no_call_and_needs_no_account() -> None:
-    client.warm()
+def test_clients_are_made_before_the_fork_without_a_call_and_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    client.session.cache_clear()
+    resolver = client.session()._session.get_component("credential_provider")._resolver
+    monkeypatch.setattr(resolver, "load_credentials", lambda: pytest.fail("credentials are looked up before the fork"))
+    made = client.of_process("orders", 20, 1)
+    assert client.of_process("orders", 20, 1) is made
+    assert client.of_process("orders", 20, 2) is not made
+
+
+def test_credentials_are_looked_up_at_the_first_signature_and_until_there_are_some() -> None:
+    class Resolver:
+        answers: ClassVar = [None, Credentials("key", "secret")]
+
+        def load_credentials(self) -> Credentials | None:
+            return self.answers.pop(0)
+
+    later = client.Later(Resolver())
+    with pytest.raises(NoCredentialsError):
+        later.get_frozen_credentials()
+    assert later.get_frozen_credentials().access_key == "key"
+    assert later.get_frozen_credentials().secret_key == "secret"

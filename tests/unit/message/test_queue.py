@@ -46,9 +46,9 @@ class Wire:
 
     def __init__(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, **given: Any) -> None:
         self.receiver, self.control, self.leases = FakeClient(), FakeClient(), FakeClient()
-        monkeypatch.setattr(client, "receiver", lambda *_: self.receiver)
-        monkeypatch.setattr(client, "control", lambda *_, **__: self.control)
-        monkeypatch.setattr(client, "hurried", lambda *_, **__: self.leases)
+        fakes: list[Any] = [self.receiver, self.control, self.leases]
+        made = client.Clients(*fakes)
+        monkeypatch.setattr(client, "of_process", lambda *_: made)
         self.queue = Queue(settings(**given), clock)
 
 
