@@ -277,7 +277,7 @@ async def test_a_sync_handler_that_outlasts_the_drain_is_released_without_more_w
 
 
 async def test_a_retry_is_drawn_in_before_the_deadline_by_what_a_run_usually_takes(clock: FakeClock) -> None:
-    desk = Desk(clock, deadline=time(22, 50))  # the fake clock shows 22:30:00
+    desk = Desk(clock, deadline=time(23, 50), timezone="Europe/Paris")  # where the fake clock shows 23:30:00
     assert clock.now().strftime("%H:%M:%S") == "22:30:00"
     desk.takes(100)
     first = asyncio.ensure_future(desk.deliver())
