@@ -1,17 +1,18 @@
-"""The only file that reads time, sleeps or rolls dice; everything else is handed a Clock."""
+"""The only file that reads time, sleeps or rolls dice; everything else is handed a Clock.
+
+`asyncio` and `random` are imported where they are needed: the health check starts every few seconds and needs neither.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from datetime import tzinfo
-
-from datetime import UTC, datetime
 
 
 class Timer(Protocol):
@@ -38,6 +39,8 @@ class Clock:
 
     def uniform(self, low: float, high: float) -> float:
         """Roll the dice: a number between low and high."""
+        import random  # noqa: PLC0415 - see above
+
         return random.uniform(low, high)
 
     def block(self, seconds: float) -> None:
@@ -46,16 +49,11 @@ class Clock:
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call back on the running loop after so many seconds."""
-        return asyncio.get_running_loop().call_later(seconds, callback)
+        return _running_loop().call_later(seconds, callback)
 
     async def sleep(self, seconds: float) -> None:
         """Wait; cancellation ends it."""
-        over = asyncio.Event()
-        timer = self.call_later(seconds, over.set)
-        try:
-            await over.wait()
-        finally:
-            timer.cancel()
+        await self.first(seconds=seconds)
 
     async def first(self, *futures: asyncio.Future[Any], seconds: float | None = None) -> bool:
         """Wait until one of the futures is done or the seconds are over; cancel nothing.
@@ -63,7 +61,7 @@ class Clock:
         Returns whether a future is done.
         """
         if not any(future.done() for future in futures) and (seconds is None or seconds > 0):
-            woken = asyncio.get_running_loop().create_future()
+            woken = _running_loop().create_future()
 
             def wake(_: object = None) -> None:
                 if not woken.done():
@@ -80,3 +78,9 @@ class Clock:
                 for future in futures:
                     future.remove_done_callback(wake)
         return any(future.done() for future in futures)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    import asyncio  # noqa: PLC0415 - see above
+
+    return asyncio.get_running_loop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 SHARED = Path("/run/consumer")
@@ -19,6 +18,8 @@ def resolve(given: str = "") -> Path:
         return Path(given).resolve()
     if SHARED.is_dir() and os.access(SHARED, os.W_OK | os.X_OK):
         return SHARED
+    import tempfile  # noqa: PLC0415 - of no use where the folder is given, as in the image; the health check hurries
+
     private = Path(tempfile.gettempdir()) / f"consumer-{os.getuid()}"
     private.mkdir(mode=0o700, exist_ok=True)
     owner = private.lstat()
