@@ -23,8 +23,9 @@ MAY_IMPORT = {
     "message": {"ground", "message"},
     "process": {"ground", "message", "process"},
     "container": {"ground", "message", "process", "container"},
-    "desk": {"ground", "message", "process", "container", "desk"},
-    "local": {"ground", "message", "process", "container", "desk", "local"},
+    "fleet": {"ground", "fleet"},  # planning is arithmetic: it knows no message and no process
+    "desk": {"ground", "message", "process", "container", "fleet", "desk"},
+    "local": {"ground", "message", "process", "container", "fleet", "desk", "local"},
     "cli": {"ground"},  # the rest by name, and only what is called
     "testing": {"ground", "testing"},
     "consumer": {"ground", "message", "process"},  # consumer/__init__.py, for users
