@@ -156,6 +156,11 @@ class Printed(io.TextIOBase):
         """Give the real descriptor, which programs started by a handler inherit."""
         return 1 if self._stream == "stdout" else 2
 
+    @property
+    def buffer(self) -> PrintedBytes:
+        """Give what takes bytes, as the real streams do."""
+        return PrintedBytes(self)
+
     def write(self, text: str) -> int:
         """Log whole lines; keep the beginning of the next one."""
         *lines, rest = (getattr(self._begun, "text", "") + text).split("\n")
@@ -166,6 +171,23 @@ class Printed(io.TextIOBase):
             if line.strip():
                 structlog.get_logger().info(line[:LINE], stream=self._stream)
         return len(text)
+
+
+class PrintedBytes(io.RawIOBase):
+    """Stands in for `sys.stdout.buffer`."""
+
+    def __init__(self, printed: Printed) -> None:
+        super().__init__()
+        self._printed = printed
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        """Log whole lines, as they read in UTF-8."""
+        self._printed.write(bytes(data).decode("utf-8", "replace"))
+        return len(data)
 
 
 class Bridge(logging.Handler):

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from consumer import rundir
 from consumer.clock import Clock
 from consumer.desk.table import table
+from consumer.environment import shown
 from consumer.message import client
 from consumer.message.queue import counts, locate
 from consumer.message.trouble import code
@@ -81,4 +82,4 @@ def _queue(name: str) -> tuple[dict[str, int] | None, str]:
         sqs = client.hurried(name)
         return asdict(counts(sqs, locate(sqs, name))), ""
     except (BotoCoreError, ClientError) as error:
-        return None, f"queue {name}: expected its counts; got {code(error)}: {error}"
+        return None, f"queue {shown(name)}: expected its counts; got {code(error)}: {error}"

@@ -47,6 +47,7 @@ class Lease:
         self.received = clock.monotonic()
         self.until = self.received + visibility
         self.refused: str | None = None
+        self.failing: str | None = None
         self._queue = queue
         self._clock = clock
         self._visibility = visibility
@@ -56,7 +57,6 @@ class Lease:
         self._expiry: Timer | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._stopped = False
-        self._failing = False
 
     @property
     def lost(self) -> bool:
@@ -68,7 +68,7 @@ class Lease:
         """Seconds that the lease is sure to last: endless while its renewals succeed, none once it is lost."""
         if self.lost:
             return 0.0
-        return self.until - self._clock.monotonic() if self._failing else float("inf")
+        return self.until - self._clock.monotonic() if self.failing else float("inf")
 
     @property
     def left_of_sqs(self) -> float:
@@ -116,13 +116,13 @@ class Lease:
         try:
             await self._queue.extend(self.message, seconds)
         except Exception as error:  # noqa: BLE001 - every kind is told apart, and the worst of them costs this lease
+            self.failing = code(error)
             if trouble(error) is Trouble.HANDLE:
-                self.refused = code(error)
-                self._changed(self)
-            self._failing = True
+                self.refused = self.failing
             self._schedule(self._heartbeat * AGAIN)
+            self._changed(self)
             return
-        self._failing = False
+        self.failing = None
         self.until = asked + seconds  # from the asking: SQS counted from some moment after it
         if not self._stopped and not self.refused:
             self._expire_later()

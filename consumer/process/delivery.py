@@ -136,10 +136,13 @@ class Delivery:
         hand = self.in_hand.get(key)
         if hand is None:
             return
-        if lease.lost and not hand.context.stopping:
+        if lease.lost:
             hand.context.tell()
             self._log.warning("lease_lost", message_id=hand.message.id, reason=lease.refused)
-        elif not lease.lost:
+        elif lease.failing:
+            left = round(lease.remaining, 1)
+            self._log.warning("renewal_failed", message_id=hand.message.id, error=lease.failing, lease_seconds=left)
+        else:
             self._pulse.hold(key, lease_until=self._clock.time() + lease.until - self._clock.monotonic())
 
     def _progress(self, key: str, fraction: float) -> None:

@@ -120,11 +120,12 @@ def _body_type(settings: Settings, function: Callable[..., Any], first: str) -> 
     while isinstance(function, partial):
         function = function.func
     target = function if inspect.isfunction(function) or inspect.ismethod(function) else type(function).__call__
-    raw = getattr(target, "__annotations__", {}).get(first)
+    raw: object = None
     try:
+        raw = getattr(target, "__annotations__", {}).get(first)
         found = get_type_hints(target, localns={"Message": Message, "Context": Context}, include_extras=True).get(first)
     except (NameError, TypeError, AttributeError) as error:
-        if isinstance(raw, str) and "[" not in raw:
+        if raw is None or (isinstance(raw, str) and "[" not in raw):
             return Any  # a plain name that only type checkers can see says nothing about the body
         raise HandlerError(_problem(settings, "annotations whose names exist at run time", str(error))) from error
     return get_args(found)[0] if get_origin(found) is Message else Any

@@ -74,9 +74,14 @@ class Loop:
             return
         self._log.info("process_ready", dlq=self._queue.dlq_url.rpartition("/")[2] or self._settings.without_dlq)
 
+    def free(self) -> int:
+        """Give how many messages there is room for: slots, and what this life may still take."""
+        running = len(self.running)
+        return int(min(self._settings.concurrency - running, self._recycle.left(running)))
+
     async def room(self) -> None:
         """Wait for a free slot, tidy up when nothing is in hand, and pause after failures in a row."""
-        while len(self.running) >= self._settings.concurrency and not self._stop.requested.done():
+        while self.running and self.free() < 1 and not self._stop.requested.done():
             await self._clock.first(*self.running, self._stop.requested)
         if not self.running:
             await self._tidy.between(self._recycle.handled)
@@ -86,7 +91,7 @@ class Loop:
 
     async def receive(self) -> list[Message[str]]:
         """Take as many messages as there are free slots; what arrives after the word to stop is given back."""
-        free = self._settings.concurrency - len(self.running)
+        free = self.free()
         if free < 1 or self.leaving():
             return []
         if not self.running:
@@ -156,6 +161,8 @@ class Loop:
         self._pulse.write(state="draining")
         while len(self.running) > len(self._delivery.hung) and not self._stop.over.done():
             await self._clock.first(*self.running, self._stop.over)
+        if self._stop.leaving and self._stop.leaving.planned:
+            await self._clock.first(self._stop.telling, seconds=self._recycle.too_young())
         self._queue.hurry()
         self._stop.finish()
         if self.running:

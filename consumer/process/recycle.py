@@ -61,16 +61,24 @@ class Recycle:
 
     def reason(self) -> tuple[Leaving, str] | None:
         """Say why to retire now, or None."""
-        age = self._clock.monotonic() - self._began
-        if age < START_SECONDS:
-            return None
         if self._limit and self.handled >= self._limit:
             return Leaving.LIMIT, f"{self.handled} messages"
+        age = self._clock.monotonic() - self._began
+        if self.too_young() > 0:
+            return None
         if self._lifetime and age >= self._lifetime:
             return Leaving.LIFETIME, f"{age:.0f} s"
         if self._settings.failure_limit and self.failures >= self._settings.failure_limit:
             return Leaving.FAILURES, f"{self.failures} failures in a row"
         return self._memory()
+
+    def left(self, in_hand: int) -> float:
+        """Give how many further messages this life may take."""
+        return self._limit - self.handled - in_hand if self._limit else float("inf")
+
+    def too_young(self) -> float:
+        """Give the seconds until supervisord no longer takes an exit for a failed start."""
+        return self._began + START_SECONDS - self._clock.monotonic()
 
     def pause(self) -> float:
         """Give the seconds to wait before the next receive: an outside API that is down must not eat up attempts."""

@@ -33,6 +33,11 @@ class Leaving(Enum):
     HANDLER = 70
     REFUSED = 75
 
+    @property
+    def planned(self) -> bool:
+        """Whether it is the end of a life that was worked through."""
+        return Leaving.LIMIT.value <= self.value <= Leaving.FAILURES.value
+
 
 OVERRIDING = (Leaving.HUNG, Leaving.BROKEN)  # graver than any reason to retire that came before
 
@@ -41,6 +46,7 @@ class Stop:
     """Whether, why and until when this process is ending. Made on the running loop.
 
     requested: done when no further message is to be taken.
+    telling: done when the handlers have been told to come to an end.
     over: done when no more waiting is allowed, and what is in hand must be settled now.
     """
 
@@ -50,7 +56,7 @@ class Stop:
         self.over: asyncio.Future[None] = loop.create_future()
         self.leaving: Leaving | None = None
         self.detail = ""
-        self.told = False
+        self.telling: asyncio.Future[None] = loop.create_future()
         self.on_told: list[Callable[[], None]] = []
         self._deadline = float("inf")
         self._clock = clock
@@ -75,11 +81,16 @@ class Stop:
         self.retire(leaving, detail)
         if self.told:
             return
-        self.told = True
+        self.telling.set_result(None)
         self._deadline = self._clock.monotonic() + self._drain
         self._clock.call_later(self._drain, self.finish)
         for callback in self.on_told:
             callback()
+
+    @property
+    def told(self) -> bool:
+        """Whether the handlers have been told to come to an end, which merely retiring does not ask of them."""
+        return self.telling.done()
 
     def finish(self) -> None:
         """Wait for nothing any more."""

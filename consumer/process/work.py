@@ -71,12 +71,19 @@ def run(given: dict[str, Any] | None = None) -> int:
     except HandlerError as error:
         log.error("handler_cannot_be_loaded", error=str(error))  # noqa: TRY400 - the cause is in the text
         return _last_lines(sink, Leaving.HANDLER)
-    asyncio.run(_life(settings, handler, folder, process, sink, log))
+    container = {"budget": memory.budget(settings), "parent_pss": _parent()}  # the platform may take seconds to answer
+    asyncio.run(_life(settings, handler, folder, process, sink, log, container))
     raise AssertionError("a life ends by os._exit")
 
 
 async def _life(
-    settings: Settings, handler: Handler, folder: Path, process: str, sink: Sink, log: FilteringBoundLogger
+    settings: Settings,
+    handler: Handler,
+    folder: Path,
+    process: str,
+    sink: Sink,
+    log: FilteringBoundLogger,
+    container: dict[str, float],
 ) -> NoReturn:
     """Put one process together, run it, say why it ends, and leave: asyncio.run would wait for hanging threads."""
     clock = Clock()
@@ -87,7 +94,7 @@ async def _life(
     queue = Queue(settings, clock)
     invoker = Invoker(handler, settings, clock)
     delivery = Delivery(life, queue, invoker, Settler(life, queue))
-    recycle = Recycle(life, read=memory.measure, trim=memory.trim, budget=memory.budget(settings), parent_pss=_parent())
+    recycle = Recycle(life, read=memory.measure, trim=memory.trim, **container)
     loop = Loop(life, queue, delivery, recycle, Tidy(life, invoker), Patience(clock, settings.patience))
     Beat(life, sink).start()
     try:

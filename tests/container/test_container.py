@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from container.engine import Container, Engine
     from support.queues import Queues
 
-pytestmark = [pytest.mark.container, pytest.mark.timeout(600)]  # the first test builds the images
+pytestmark = [
+    pytest.mark.container,
+    pytest.mark.timeout(600),  # the first test builds the images
+    pytest.mark.xdist_group("container"),  # one engine, one image
+]
 
 NOT_COMPILED = """
 import importlib.util, pathlib, struct, sysconfig

@@ -112,6 +112,36 @@ async def test_a_recycled_process_never_got_a_second_message(clock: FakeClock) -
     assert len(process.queue.visible) == 4
 
 
+async def test_no_slot_takes_a_message_beyond_the_limit_of_this_life(clock: FakeClock) -> None:
+    process = Process(clock, limit=5, concurrency=3)
+    process.works = 10
+    process.queue.put(*many(9))
+    running = process.start()
+    await clock.advance(25)
+    assert await process.left(running) is Leaving.LIMIT
+    assert process.recycle.handled == 5
+    assert len(process.queue.visible) == 4
+
+
+@pytest.mark.parametrize("told", [False, True])
+async def test_worn_out_at_once_a_process_stays_until_supervisord_takes_it_for_started_unless_told(
+    told: bool,  # noqa: FBT001 - the case
+    clock: FakeClock,
+) -> None:
+    process = Process(clock, limit=1)
+    process.queue.put(*many(2))
+    running = process.start()
+    await clock.advance(1.4)
+    assert not running.done()
+    assert process.recycle.handled == 1
+    if told:
+        process.life.stop.tell("SIGTERM")
+    else:
+        await clock.advance(0.1)
+    assert await process.left(running) is Leaving.LIMIT
+    assert len(process.queue.visible) == 1
+
+
 async def test_a_receive_in_flight_at_stop_is_awaited_and_what_it_brings_is_given_back(process: Process) -> None:
     running = process.start()
     await process.clock.advance(5)

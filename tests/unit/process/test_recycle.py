@@ -88,10 +88,19 @@ async def test_what_is_nobody_s_failure_neither_counts_nor_ends_a_row(clock: Fak
 
 
 async def test_no_process_retires_before_supervisord_takes_it_for_started(clock: FakeClock) -> None:
-    book = Book(clock, limit=1, lifetime=0.1, failure_limit=1)
+    book = Book(clock, lifetime=0.1, failure_limit=1)
     book.handle(1, FAILED)
     assert await book.reason(1.4) is None
-    assert await book.reason(0.2) is Leaving.LIMIT
+    assert await book.reason(0.2) is Leaving.LIFETIME
+
+
+async def test_a_limit_of_messages_is_kept_to_the_message_from_the_start(clock: FakeClock) -> None:
+    book = Book(clock, limit=3, jitter=0)
+    assert book.recycle.left(2) == 1
+    book.handle(3, FAILED)
+    assert book.recycle.left(0) == 0
+    assert await book.reason(0) is Leaving.LIMIT
+    assert book.recycle.too_young() == 1.5
 
 
 @pytest.mark.parametrize(("dice", "at"), [(0, 100), (0.5, 90), (1, 80)])
