@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr, ValidationError
@@ -35,15 +36,23 @@ def load(overrides: Mapping[str, Any] | None = None) -> tuple[Settings, list[str
 
     Returns the settings and warnings about names that mean nothing. Raises SettingsError with every problem found.
     """
-    problems, warnings = _names(os.environ)
+    given = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(PREFIX)))
+    said = tuple((name, value) for name, value in (overrides or {}).items() if value is not None)
+    settings, warnings = _load(given, said)
+    return settings, list(warnings)
+
+
+@lru_cache(maxsize=1)  # forked processes share what was read before the fork, as long as their environment is the same
+def _load(environ: tuple[tuple[str, str], ...], said: tuple[tuple[str, Any], ...]) -> tuple[Settings, tuple[str, ...]]:
+    problems, warnings = _names(dict(environ))
     try:
-        settings = Settings(**{name: value for name, value in (overrides or {}).items() if value is not None})
+        settings = Settings(**dict(said))
     except ValidationError as error:
         raise SettingsError([*problems, *_problems(error)]) from None
     problems += combinations(settings)
     if problems:
         raise SettingsError(problems)
-    return settings, warnings
+    return settings, tuple(warnings)
 
 
 def source(field: str) -> str:
@@ -111,7 +120,7 @@ def shown(value: object) -> str:
     """Render a value for people, secrets masked."""
     if isinstance(value, SecretStr):
         return "**********"
-    if isinstance(value, list):
+    if isinstance(value, tuple):
         return ",".join(map(str, value))
     if isinstance(value, str) and "@" in value and "://" in value:
         scheme, _, rest = value.partition("://")

@@ -31,7 +31,7 @@ def memory(value: object) -> object:
 
 def words(value: object) -> object:
     """Read a comma-separated list."""
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
 def zone(value: object) -> object:
@@ -43,7 +43,7 @@ def zone(value: object) -> object:
 
 
 Memory = Annotated[float, BeforeValidator(memory)]
-Words = Annotated[list[str], NoDecode, BeforeValidator(words)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)]
 Zone = Annotated[ZoneInfo, BeforeValidator(zone)]
 
 
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
 
     body: Literal["json", "text"] = knob("json or text", "How a body is decoded.", default="json")
     envelope: Words = knob(
-        "sns, eventbridge, s3", "Envelopes around the body, outermost first (`sns,s3`).", default=list, words="none"
+        "sns, eventbridge, s3", "Envelopes around the body, outermost first (`sns,s3`).", default=(), words="none"
     )
     dlq_url: str = knob("URL or name", "The dead-letter queue.", default="", words="found (the queue's RedrivePolicy)")
     without_dlq: Literal["refuse", "delete", "keep"] = knob(
@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     )
     timezone: Zone = knob("name", "The deadline's time zone.", default=ZoneInfo("UTC"), words="UTC")
 
-    preload: Words = knob("modules", "Imported once, before the first fork.", default=list, words="none")
+    preload: Words = knob("modules", "Imported once, before the first fork.", default=(), words="none")
     database_url: SecretStr | None = knob(
         "URL", "The ledger's database. Not in this version: it must be unset.", default=None, words="none"
     )

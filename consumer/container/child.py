@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from consumer.container.stdout import Stdout
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+LIBC = ctypes.CDLL(None)  # before the fork: what is loaded after it is each child's own memory
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], stdout: Stdout) -> NoReturn:
@@ -43,9 +44,8 @@ def run(argv: Sequence[str], env: Mapping[str, str], stdout: Stdout) -> NoReturn
 
 def end_with_parent() -> None:
     """Have the kernel tell this process to stop when PID 1 dies: outside a container nobody else would."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "prctl"):  # Linux; it outlives an exec
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if hasattr(LIBC, "prctl"):  # Linux; it outlives an exec
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def forget_signals() -> None:

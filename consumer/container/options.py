@@ -17,7 +17,6 @@ from supervisor.states import SupervisorStates
 
 from consumer.container import child
 from consumer.container.container import is_ours
-from consumer.container.preload import State
 from consumer.process.stop import BLOCKED
 
 if TYPE_CHECKING:
@@ -102,8 +101,9 @@ class Options(ServerOptions):  # type: ignore[misc]
         return pid, status
 
     def _close_all_but(self, kept: frozenset[int]) -> None:
-        for fd in {fd for fd, _ in State.now().descriptors} - kept:
-            super().close_fd(fd)
+        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - in a child, which is to touch little of what it shares
+            if int(name) not in kept:
+                super().close_fd(int(name))
 
     def _given_up(self, event: Any) -> None:  # noqa: ANN401 - supervisor is not typed
         if self.mood < SupervisorStates.RUNNING:  # FATAL is also how supervisord ends one that waits for a restart

@@ -54,6 +54,8 @@ def main(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return Leaving.SETTINGS.value
     _export(settings, given, folder)
+    log = _log_descriptor()
+    settings, _ = environment.load()  # once more, as the processes will find it: they share what is loaded by it
     stdout = Stdout()
     journal = Journal(stdout, clock, settings)
     for warning in warnings:
@@ -65,7 +67,7 @@ def main(arguments: argparse.Namespace) -> int:
         lives = Lives(folder, clock)
         lives.sweep()
         stdout.take_over_logs(journal)
-        kept = files | {_log_descriptor()}
+        kept = files | {log}
         container = Container(stdout=stdout, journal=journal, lives=lives, forks=not unsafe, kept=kept)
         return supervise.run(configuration, container)
     finally:

@@ -81,7 +81,7 @@ def reference() -> str:
 def value_of(settings: Settings, name: str) -> str:
     """Give a setting's value for people; where there is none, what happens then."""
     value = getattr(settings, name)
-    return environment.shown(value) if value not in (None, "", AUTO, []) else str(extra(name)["default"])
+    return environment.shown(value) if value not in (None, "", AUTO, ()) else str(extra(name)["default"])
 
 
 def unit_of(name: str) -> str:

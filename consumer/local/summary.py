@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KILLED = 128 + signal.SIGKILL
 TERMINATED = 128 + signal.SIGTERM
+INTERRUPTED = 128 + signal.SIGINT  # Ctrl-C in the moment between its fork and its having a session of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def summarize(
 
 def went_wrong(summary: Summary) -> bool:
     """Say whether to leave with a failure. A container stopped by the user may be killed, or end before it is up."""
-    accepted = {0, KILLED, TERMINATED} if summary.interrupted else {0}
+    accepted = {0, KILLED, TERMINATED, INTERRUPTED} if summary.interrupted else {0}
     return summary.lost > 0 or summary.exit_code not in accepted
 
 

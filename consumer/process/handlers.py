@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
@@ -37,6 +37,7 @@ class Handler:
         return self.function(message, context) if self.wants_context else self.function(message)
 
 
+@lru_cache(maxsize=1)  # forked processes share what was loaded before the fork
 def load(settings: Settings) -> Handler:
     """Import the handler's module, with the working directory first on the path, and look at the function.
 

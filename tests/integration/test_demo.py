@@ -110,7 +110,7 @@ def test_ctrl_c_before_the_container_is_up_is_as_clean(orders: Path) -> None:
         assert "20 orders" in process.stdout.readline()
         ctrl_c(process)
         stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stderr) == (130, "")
+    assert (process.returncode, stderr) == (130, ""), stdout
     assert "20 of 20 orders remained" in stdout
 
 

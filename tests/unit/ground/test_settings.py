@@ -49,9 +49,9 @@ def test_the_defaults_are_the_contract_s(put: Any) -> None:
     assert (found.limit, found.lifetime, found.memory_limit, found.failure_limit) == (100, 14_400, AUTO, 0)
     assert (found.container_memory, found.jitter, found.stop_timeout) == (0, 0.2, 120)
     assert (found.max_attempts, found.backoff, found.backoff_multiplier, found.backoff_cap) == (5, 30, 3, 900)
-    assert (found.body, found.envelope, found.dlq_url, found.without_dlq) == ("json", [], "", "refuse")
+    assert (found.body, found.envelope, found.dlq_url, found.without_dlq) == ("json", (), "", "refuse")
     assert (found.deadline, found.timezone) == (None, ZoneInfo("UTC"))
-    assert (found.preload, found.database_url, found.run_dir) == ([], None, "")
+    assert (found.preload, found.database_url, found.run_dir) == ((), None, "")
     assert (found.pulse_timeout, found.patience) == (45, 120)
     assert (found.log_format, found.log_level) == ("json", "info")
 
@@ -144,8 +144,8 @@ def test_a_container_s_memory_cannot_be_auto(put: Any) -> None:
 def test_lists_are_separated_by_commas(put: Any) -> None:
     put(ENVELOPE=" sns, s3 ,", PRELOAD="app.models,app.clients")
     found, _ = environment.load()
-    assert found.envelope == ["sns", "s3"]
-    assert found.preload == ["app.models", "app.clients"]
+    assert found.envelope == ("sns", "s3")
+    assert found.preload == ("app.models", "app.clients")
 
 
 def test_the_deadline_is_a_time_of_day(put: Any) -> None:
@@ -266,7 +266,7 @@ def test_settings_cannot_be_changed_and_show_no_secret() -> None:
         (None, ""),
         (30.0, "30"),
         (0.2, "0.2"),
-        (["sns", "s3"], "sns,s3"),
+        (("sns", "s3"), "sns,s3"),
         ("https://user:pa@ss@host/queue", "https://***@host/queue"),
         ("https://host/queue", "https://host/queue"),
         (time(9), "09:00:00"),

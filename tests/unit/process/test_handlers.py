@@ -28,6 +28,7 @@ class Workshop:
     def load(self, source: str, name: str = "handle", **given: Any) -> Handler:
         (self.folder / "app_under_test.py").write_text(dedent(source))
         sys.modules.pop("app_under_test", None)
+        handlers.load.cache_clear()  # the sources all go by one name
         return handlers.load(settings(handler=f"app_under_test:{name}", **given))
 
     def fails(self, source: str, name: str = "handle", **given: Any) -> str:
