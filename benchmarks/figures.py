@@ -1,4 +1,4 @@
-"""The five figures. Each compares side by side, in one run, and gives medians."""
+"""The figures. Each compares side by side, in one run, and gives medians."""
 
 from __future__ import annotations
 

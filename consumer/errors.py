@@ -1,11 +1,10 @@
 """Every exception of ours.
 
 ConsumerError
-+-- SettingsError       wrong settings: exit code 64
-+-- HandlerError        the handler cannot be found or loaded: exit code 70
-+-- (asked for by a handler)
-+-- Retry           come back later; not a failure
-+-- Reject          never again: to the dead-letter queue
++-- SettingsError   wrong settings: exit code 64
++-- HandlerError    the handler cannot be found or loaded: exit code 70
++-- Retry           raised by a handler: come back later; not a failure
++-- Reject          raised by a handler: never again, to the dead-letter queue
 """
 
 from __future__ import annotations

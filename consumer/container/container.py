@@ -44,7 +44,7 @@ class Container:
         received, in_hand = facts.get("last_receive") is not None, bool(facts.get("in_hand"))
         death = Death(code, received=received, in_hand=in_hand, told=told)
         self._last_codes[name] = code
-        if not death.planned:
+        if not death.foreseen:
             self.journal.warning(f"{name} (pid {pid}) ended: {explained(code)}{_circumstances(death)}")
         self.lives.sweep()
         return self._judge(death)

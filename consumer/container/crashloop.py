@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from consumer.process.stop import Leaving
 
 ROW = 5
-PLANNED = {
-    leaving.value
-    for leaving in (Leaving.STOPPED, Leaving.LIMIT, Leaving.LIFETIME, Leaving.MEMORY, Leaving.FAILURES, Leaving.HUNG)
-}
+FORESEEN = {leaving.value for leaving in Leaving if leaving.foreseen}
 
 
 @dataclass(frozen=True)
@@ -29,21 +26,20 @@ class Death:
     told: bool = False
 
     @property
-    def planned(self) -> bool:
+    def foreseen(self) -> bool:
         """Whether this is a way of leaving that the process itself has chosen, and a successor will do better."""
-        return self.code in PLANNED
+        return self.code in FORESEEN
 
     @property
     def counts(self) -> bool:
         """Whether this life ended abnormally before it could consume."""
-        return not self.planned and not self.received and not self.in_hand
+        return not self.foreseen and not self.received and not self.in_hand
 
 
 class CrashLoop:
     """Counts the lives in a row, of any processes, that never got as far as an answer from the queue."""
 
-    def __init__(self, row: int = ROW) -> None:
-        self._row = row
+    def __init__(self) -> None:
         self._seen = 0
 
     def verdict(self, death: Death) -> int | None:
@@ -51,4 +47,4 @@ class CrashLoop:
         if death.told:  # says nothing about what the process could have done
             return None
         self._seen = self._seen + 1 if death.counts else 0
-        return death.code if self._seen >= self._row else None
+        return death.code if self._seen >= ROW else None

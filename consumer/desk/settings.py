@@ -7,8 +7,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import PydanticUndefined
-
 from consumer import environment, rundir
 from consumer.desk.table import table
 from consumer.errors import SettingsError
@@ -65,7 +63,6 @@ def reference() -> str:
     ]
     for name, field in Settings.model_fields.items():
         default = extra(name)["default"] or ("required" if field.is_required() else environment.shown(field.default))
-        assert default is not PydanticUndefined
         lines.append(f"| `{PREFIX}{name.upper()}` | {unit_of(name)} | {default} | {field.description} |")
     lines += [
         "",

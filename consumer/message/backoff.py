@@ -78,23 +78,23 @@ def decide(
     error: BaseException,
     attempt: int,
     *,
-    timed_out: bool,
+    cause: str,
     backoff: Backoff,
     max_attempts: int,
     moment: Moment,
     uniform: Dice,
 ) -> Outcome:
-    """Turn a failure into an outcome. `attempt` is the number of this run, from 1."""
+    """Turn a failure into an outcome. `attempt` is the number of this run, from 1; `cause` is raised or timeout."""
     if isinstance(error, errors.Reject):
         return Reject(error.reason, error)
     if isinstance(error, errors.Retry):
         return Retry(within(error.after, left=moment.left_of_sqs), cause="asked")
     if attempt >= max_attempts:
-        return Reject(f"failed {attempt} times", error, cause="timeout" if timed_out else "raised")
+        return Reject(f"failed {attempt} times", error, cause)
     delay, late = fit(
         backoff.delay(attempt, uniform),
         base=backoff.base,
         until_deadline=moment.until_deadline,
         usual_run=moment.usual_run,
     )
-    return Retry(within(delay, left=moment.left_of_sqs), cause="timeout" if timed_out else "raised", past_deadline=late)
+    return Retry(within(delay, left=moment.left_of_sqs), cause=cause, past_deadline=late)

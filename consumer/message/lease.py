@@ -102,7 +102,7 @@ class Lease:
         self._expiry = self._clock.call_later(self.until - self._clock.monotonic(), self._expired)
 
     def _expired(self) -> None:
-        self.refused = self.refused or "not renewed in time"
+        self.refused = "not renewed in time"
         self._changed(self)
 
     def _start(self) -> None:
@@ -119,6 +119,8 @@ class Lease:
             self.failing = code(error)
             if trouble(error) is Trouble.HANDLE:
                 self.refused = self.failing
+                if self._expiry:  # it would say so again
+                    self._expiry.cancel()
             self._schedule(self._heartbeat * AGAIN)
             self._changed(self)
             return

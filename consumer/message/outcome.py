@@ -1,8 +1,9 @@
-"""The only four ways a delivery ends."""
+"""The ways a delivery ends: four that the queue is told of, and one of which it is not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +11,8 @@ class Done:
     """The message is deleted."""
 
     cause: str = "returned"
+    name: ClassVar = "done"
+    failed: ClassVar = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class Retry:
     delay: float
     cause: str = "raised"
     past_deadline: bool = False
+    name: ClassVar = "retry"
 
     @property
     def failed(self) -> bool:
@@ -33,6 +37,8 @@ class Reject:
     reason: str
     error: BaseException | None = None
     cause: str = "rejected"
+    name: ClassVar = "reject"
+    failed: ClassVar = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +46,17 @@ class Release:
     """The message is given back at once; nobody has failed."""
 
     cause: str = "interrupted"
+    name: ClassVar = "release"
+    failed: ClassVar = False
 
 
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
-    """The lease is lost and the run did not succeed: the message is somebody else's, and nothing is touched."""
+    """Nothing is told to the queue, or it would not hear: the message is somebody else's, or soon will be."""
 
     cause: str = "lost_lease"
+    name: ClassVar = "left_alone"
+    failed: ClassVar = False
 
 
 Outcome = Done | Retry | Reject | Release | LeftAlone

@@ -121,10 +121,6 @@ class Queue:
         await self._settle.run(lambda: self._control.send_message(QueueUrl=self.dlq_url, **sent.request))
         return sent.with_reason
 
-    async def counts(self) -> Counts:
-        """Ask for the queue's counts."""
-        return await self._settle.run(lambda: counts(self._control, self.url))
-
     def hurry(self) -> None:
         """From now on be quick or give up: the process must leave. A call that hangs is left behind in its lane."""
         self._hurried = True

@@ -38,7 +38,7 @@ class Context:
         return self._stopping
 
     def progress(self, fraction: float) -> None:
-        """Say how far the work is, from 0 to 1; `consumer status` shows it."""
+        """Say how far the work is, from 0 to 1; `consumer status --json` shows it."""
         self._progress(min(1.0, max(0.0, float(fraction))))  # a Decimal would have no place in the sign of life
 
     def tell(self) -> None:

@@ -15,6 +15,8 @@ from consumer.process.context import Context
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
     from consumer.message.message import Message
     from consumer.message.queue import Queue
     from consumer.process.invoke import Invoker, Ran
@@ -31,6 +33,7 @@ class InHand:
     message: Message[str]
     context: Context
     lease: Lease
+    log: FilteringBoundLogger
     began: float
     key: str
 
@@ -57,19 +60,18 @@ class Delivery:
             ran = await self._run(hand)
             outcome = self._decide(hand, ran)
         self._drop(hand)
-        outcome = await self._settler.settle(message, outcome, hand.lease)
+        outcome = await self._settler.settle(hand.lease, outcome, hand.log)
         self._report(hand, ran, outcome)
         return outcome
 
     async def _run(self, hand: InHand) -> Ran:
         """Run the handler. One that hangs keeps its lease until the others are done: only its process can end it."""
-        tags = {"message_id": hand.message.id, "attempt": hand.context.attempt}
         if self._stop.told:
             hand.context.tell()
-        ran = await self._invoker.invoke(hand.message, hand.context, self._stop, tags)
+        ran = await self._invoker.invoke(hand.message, hand.context, self._stop)
         if ran.hung and not self._stop.over.done():
             self.hung.add(hand.key)
-            self._stop.tell(f"handler hangs on message {hand.message.id}", Leaving.HUNG)
+            self._stop.tell(f"the handler hangs on message {hand.message.id}", Leaving.HUNG)
             await self._stop.over
         self._note_run(hand, ran)
         return ran
@@ -88,7 +90,7 @@ class Delivery:
         return decide(
             ran.error,
             hand.context.attempt,
-            timed_out=ran.cause == "timeout",
+            cause=ran.cause,
             backoff=Backoff.of(settings),
             max_attempts=settings.max_attempts,
             moment=Moment(hand.lease.left_of_sqs, until, self._usual_run),
@@ -110,13 +112,14 @@ class Delivery:
         )
         ends = began + settings.time_limit
         on_loop = asyncio.get_running_loop().call_soon_threadsafe
+        log = self._log.bind(message_id=message.id, attempt=attempt)
         context = Context(
             attempt,
-            self._log.bind(message_id=message.id, attempt=attempt),
+            log,
             remaining=lambda: min(ends - clock.monotonic(), self._stop.left(), lease.remaining),
             progress=lambda fraction: on_loop(self._progress, key, fraction),
         )
-        hand = InHand(message, context, lease, began, key)
+        hand = InHand(message, context, lease, log, began, key)
         self.in_hand[key] = hand
         self._pulse.hold(
             key,
@@ -138,10 +141,9 @@ class Delivery:
             return
         if lease.lost:
             hand.context.tell()
-            self._log.warning("lease_lost", message_id=hand.message.id, reason=lease.refused)
+            hand.log.warning("lease_lost", reason=lease.refused)
         elif lease.failing:
-            left = round(lease.remaining, 1)
-            self._log.warning("renewal_failed", message_id=hand.message.id, error=lease.failing, lease_seconds=left)
+            hand.log.warning("renewal_failed", error=lease.failing, lease_seconds=round(lease.remaining, 1))
         else:
             self._pulse.hold(key, lease_until=self._clock.time() + lease.until - self._clock.monotonic())
 
@@ -161,9 +163,7 @@ class Delivery:
     def _report(self, hand: InHand, ran: Ran, outcome: Outcome) -> None:
         """Log the one line that every delivery ends with."""
         facts: dict[str, Any] = {
-            "message_id": hand.message.id,
-            "attempt": hand.context.attempt,
-            "outcome": NAMES[type(outcome)],
+            "outcome": outcome.name,
             "cause": outcome.cause,
             "seconds": round(self._clock.monotonic() - hand.began, 3),
         }
@@ -176,10 +176,7 @@ class Delivery:
                 facts["ran"] = ran.cause  # a run that returned is a run that will be repeated
         if ran.error is not None:
             facts["error"] = f"{type(ran.error).__qualname__}: {errors.text_of(ran.error)}"
-        bad = isinstance(outcome, Reject | LeftAlone) or (isinstance(outcome, Retry) and outcome.failed)
+        bad = outcome.failed or isinstance(outcome, LeftAlone)
         wants_trace = bad and ran.cause == "raised" and not isinstance(ran.error, errors.Reject)
-        say = self._log.warning if bad else self._log.info
+        say = hand.log.warning if bad else hand.log.info
         say("delivered", **facts, exc_info=ran.error if wants_trace else None)
-
-
-NAMES = {Done: "done", Retry: "retry", Reject: "reject", Release: "release", LeftAlone: "left_alone"}

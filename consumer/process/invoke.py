@@ -65,9 +65,9 @@ class Invoker:
         self._threads = Lane("handler", settings.concurrency)
         self._loop = UserLoop()
 
-    async def invoke(self, message: Message[str], context: Context, stop: Stop, tags: dict[str, Any]) -> Ran:
+    async def invoke(self, message: Message[str], context: Context, stop: Stop) -> Ran:
         """Run the handler for one message, until it ends, overstays its limit and grace, or the process must leave."""
-        call = self._start(message, context, tags)
+        call = self._start(message, context)
         if await self._clock.first(call.done, stop.over, seconds=self._limit):
             return await self._ended_or_interrupted(call)
         context.tell()
@@ -99,10 +99,10 @@ class Invoker:
         error = call.done.result()
         return Ran("returned") if error is None else Ran("raised", error)
 
-    def _start(self, message: Message[str], context: Context, tags: dict[str, Any]) -> Call:
+    def _start(self, message: Message[str], context: Context) -> Call:
         handler = self._handler
         own = contextvars.Context()  # empty, and this delivery's alone: nothing leaks to the next message
-        own.run(structlog.contextvars.bind_contextvars, **tags)
+        own.run(structlog.contextvars.bind_contextvars, message_id=message.id, attempt=context.attempt)
 
         def run() -> Any:  # noqa: ANN401 - the user's
             decoded = handler.decoder.decode(message)

@@ -161,7 +161,7 @@ class Loop:
         self._pulse.write(state="draining")
         while len(self.running) > len(self._delivery.hung) and not self._stop.over.done():
             await self._clock.first(*self.running, self._stop.over)
-        if self._stop.leaving and self._stop.leaving.planned:
+        if self._stop.leaving and self._stop.leaving.worn_out:
             await self._clock.first(self._stop.telling, seconds=self._recycle.too_young())
         self._queue.hurry()
         self._stop.finish()

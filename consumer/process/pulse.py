@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STATES = ("starting", "idle", "busy", "draining", "quiet")
-
 
 def started(pid: int) -> int | None:
     """Give when a process started, in clock ticks since boot, or None when there is no such process.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from consumer.message.outcome import Done, Outcome, Reject, Retry
+from consumer.message.outcome import Done, Outcome
 from consumer.process.stop import Leaving
 from consumer.settings import AUTO
 
@@ -53,7 +53,7 @@ class Recycle:
 
     def record(self, outcome: Outcome) -> None:
         """Count a delivery that has ended."""
-        if isinstance(outcome, Reject) or (isinstance(outcome, Retry) and outcome.failed):
+        if outcome.failed:
             self.failures += 1
         elif isinstance(outcome, Done):
             self.failures = 0

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
+from consumer.message.backoff import within
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.message.trouble import Trouble, code, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from structlog.typing import FilteringBoundLogger
 
     from consumer.message.lease import Lease
     from consumer.message.message import Message
@@ -24,29 +27,28 @@ class Settler:
     """Settles messages. A call that fails is tried again for as long as the message is surely ours."""
 
     def __init__(self, life: Life, queue: Queue) -> None:
-        self._settings, self._clock, self._log = life.settings, life.clock, life.log
+        self._settings, self._clock = life.settings, life.clock
         self._queue = queue
 
-    async def settle(self, message: Message[Any], outcome: Outcome, lease: Lease) -> Outcome:
+    async def settle(self, lease: Lease, outcome: Outcome, log: FilteringBoundLogger) -> Outcome:
         """Tell the queue; return what became of the message: LeftAlone when the queue would not have it."""
         if lease.lost:  # the process may have been stopped and continued while the lease's last renewal was awaited
             return LeftAlone()
         try:
-            return await self._tell(message, outcome, lease)
+            return await self._tell(lease, outcome, log)
         except Exception as error:
             if trouble(error) is Trouble.FAULT:
                 raise
-            self._log.error(
+            log.error(  # noqa: TRY400 - where it comes from says nothing, what it says all
                 "settle_failed",
-                message_id=message.id,
-                outcome=type(outcome).__name__.lower(),
+                outcome=outcome.name,
                 error=f"{code(error)}: {error}",
                 meanwhile="the message comes back when its lease ends",
             )
             return LeftAlone(cause="settle_failed")
 
-    async def _tell(self, message: Message[Any], outcome: Outcome, lease: Lease) -> Outcome:
-        queue = self._queue
+    async def _tell(self, lease: Lease, outcome: Outcome, log: FilteringBoundLogger) -> Outcome:
+        queue, message = self._queue, lease.message
         match outcome:
             case Done():
                 await self._persist(lambda: queue.delete(message), lease)
@@ -55,19 +57,20 @@ class Settler:
             case Release():
                 await self._persist(lambda: queue.delay(message, 0), lease)
             case Reject() if queue.dlq_url:
-                await self._persist(lambda: self._dead_letter(message, outcome), lease)
+                await self._persist(lambda: self._dead_letter(message, outcome, log), lease)
                 await self._persist(lambda: queue.delete(message), lease)
             case Reject() if self._settings.without_dlq == "delete":
                 await self._persist(lambda: queue.delete(message), lease)
             case Reject():
-                await self._persist(lambda: queue.delay(message, self._settings.backoff_cap), lease)
+                later = within(self._settings.backoff_cap, left=lease.left_of_sqs)
+                await self._persist(lambda: queue.delay(message, later), lease)
             case LeftAlone():
                 pass
         return outcome
 
-    async def _dead_letter(self, message: Message[Any], reject: Reject) -> None:
+    async def _dead_letter(self, message: Message[Any], reject: Reject, log: FilteringBoundLogger) -> None:
         if not await self._queue.dead_letter(message, reject, message.receive_count):
-            self._log.warning("reject_reason_left_out", message_id=message.id, why="ten attributes or 1 MiB are full")
+            log.warning("reject_reason_left_out", why="ten attributes or 1 MiB are full")
 
     async def _persist(self, verb: Callable[[], Awaitable[None]], lease: Lease) -> None:
         """Try until it works or the lease is over; then the message may be somebody else's."""

@@ -34,9 +34,14 @@ class Leaving(Enum):
     REFUSED = 75
 
     @property
-    def planned(self) -> bool:
-        """Whether it is the end of a life that was worked through."""
+    def worn_out(self) -> bool:
+        """Whether it is the end of a life that has reached one of its limits."""
         return Leaving.LIMIT.value <= self.value <= Leaving.FAILURES.value
+
+    @property
+    def foreseen(self) -> bool:
+        """Whether a process that works as it should may leave so: it says nothing against the container."""
+        return self.value < Leaving.BROKEN.value
 
 
 OVERRIDING = (Leaving.HUNG, Leaving.BROKEN)  # graver than any reason to retire that came before

@@ -105,7 +105,7 @@ async def _life(
     log.info(
         "process_leaving", reason=leaving.name.lower(), code=leaving.value, detail=stop.detail, handled=recycle.handled
     )
-    if leaving.value < Leaving.BROKEN.value and not delivery.in_hand:
+    if leaving.foreseen and not delivery.in_hand:
         pulse.end()
     os._exit(_last_lines(sink, leaving))
 

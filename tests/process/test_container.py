@@ -121,6 +121,7 @@ def test_a_stalled_stdout_costs_log_lines_and_nothing_else(queues: Queues, env: 
             os.close(writer)
             wait_until(lambda: len(notes(tmp_path / "books", "begin")) == 2, "both processes are busy")
             wait_until(lambda: len(notes(tmp_path / "books", "end")) == 2, "both are done, in spite of what they print")
+            wait_until(lambda: queues.left == 0, "both are deleted")
             victim = container.lives()[0]
             kill(victim["pid"], signal.SIGKILL)
             wait_until(lambda: {one["pid"] for one in container.ready(2)} - {victim["pid"]}, "a successor")
@@ -128,7 +129,6 @@ def test_a_stalled_stdout_costs_log_lines_and_nothing_else(queues: Queues, env: 
     finally:
         os.close(reader)
     assert [one["count"] for one in notes(tmp_path / "books", "begin")] == [1, 1], "no lease was lost"
-    assert queues.left == 0
 
 
 def test_stock_supervisord_runs_the_same_file(queues: Queues, env: dict[str, str], tmp_path: Path) -> None:

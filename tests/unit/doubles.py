@@ -156,14 +156,12 @@ class FakeInvoker(Invoker):
     ) -> None:
         self.run = run
         self.journal = [] if journal is None else journal
-        self.tags: list[dict[str, Any]] = []
         self.contexts: list[Context] = []
         self.resets = 0
         self.reset_answer: list[tuple[str, BaseException]] | None = []
 
-    async def invoke(self, message: Message[str], context: Context, stop: Stop, tags: dict[str, Any]) -> Ran:
+    async def invoke(self, message: Message[str], context: Context, stop: Stop) -> Ran:
         self.journal.append(f"run {message.id}")
-        self.tags.append(tags)
         self.contexts.append(context)
         return await self.run(message, context, stop)
 
@@ -178,18 +176,24 @@ class FakeLog:
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
+        self.bound: dict[str, object] = {}
 
-    def bind(self, **_: object) -> FakeLog:
-        return self
+    def bind(self, **facts: object) -> FakeLog:
+        other = FakeLog()
+        other.lines, other.bound = self.lines, {**self.bound, **facts}
+        return other
 
     def info(self, event: str, **facts: Any) -> None:
-        self.lines.append({"level": "info", "event": event, **facts})
+        self._keep("info", event, facts)
 
     def warning(self, event: str, **facts: Any) -> None:
-        self.lines.append({"level": "warning", "event": event, **facts})
+        self._keep("warning", event, facts)
 
     def error(self, event: str, **facts: Any) -> None:
-        self.lines.append({"level": "error", "event": event, **facts})
+        self._keep("error", event, facts)
+
+    def _keep(self, level: str, event: str, facts: dict[str, Any]) -> None:
+        self.lines.append({"level": level, "event": event, **self.bound, **facts})
 
     def named(self, event: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["event"] == event]

@@ -113,13 +113,11 @@ def test_the_deadline_is_the_next_time_that_the_wall_clock_shows_it(now: datetim
     assert seconds_until(time(9, 0), now) == seconds
 
 
-def decided(
-    error: BaseException, attempt: int = 1, *, timed_out: bool = False, moment: Moment | None = None
-) -> Outcome:
+def decided(error: BaseException, attempt: int = 1, *, cause: str = "raised", moment: Moment | None = None) -> Outcome:
     return decide(
         error,
         attempt,
-        timed_out=timed_out,
+        cause=cause,
         backoff=USUAL,
         max_attempts=5,
         moment=moment or Moment(VISIBILITY_MAX),
@@ -138,8 +136,8 @@ def test_the_last_attempt_that_fails_is_a_reject() -> None:
 
 
 def test_a_timeout_is_retried_as_a_failure_and_named_so() -> None:
-    assert decided(TimeoutError(), 1, timed_out=True) == Retry(30, cause="timeout")
-    assert isinstance(last := decided(TimeoutError(), 5, timed_out=True), Reject)
+    assert decided(TimeoutError(), 1, cause="timeout") == Retry(30, cause="timeout")
+    assert isinstance(last := decided(TimeoutError(), 5, cause="timeout"), Reject)
     assert last.cause == "timeout"
 
 

@@ -303,7 +303,9 @@ async def test_an_exception_that_cannot_be_put_into_words_is_a_failure_like_any_
     assert desk.life.lines.named("delivered")[0]["error"].startswith("Mute: (no text")
 
 
-async def test_the_tags_of_a_delivery_name_its_message_and_attempt(desk: Desk) -> None:
+async def test_every_line_of_a_delivery_names_its_message_and_attempt(desk: Desk) -> None:
+    desk.queue.troubles["delete"] = [refusal("ReceiptHandleIsInvalid")]
     await desk.deliver(count=3)
-    assert desk.invoker.tags == [{"message_id": "m1", "attempt": 3}]
+    assert [line["event"] for line in desk.life.lines.lines] == ["settle_failed", "delivered"]
+    assert {(line["message_id"], line["attempt"]) for line in desk.life.lines.lines} == {("m1", 3)}
     assert desk.invoker.contexts[0].attempt == 3

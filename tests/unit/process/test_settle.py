@@ -29,7 +29,7 @@ class Counter:
         self.lease = Lease(message(), self.queue, clock, visibility=90, heartbeat=30)
 
     def settle(self, outcome: Outcome) -> asyncio.Task[Outcome]:
-        return asyncio.ensure_future(self.settler.settle(message(), outcome, self.lease))
+        return asyncio.ensure_future(self.settler.settle(self.lease, outcome, self.life.log))
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def test_a_message_is_sent_to_the_dead_letter_queue_once_however_often_its
 async def test_a_reason_that_found_no_room_is_logged(counter: Counter) -> None:
     counter.queue.with_reason = False
     await counter.settle(Reject("x"))
-    assert counter.life.lines.named("reject_reason_left_out")[0]["message_id"] == "m1"
+    assert len(counter.life.lines.named("reject_reason_left_out")) == 1
 
 
 async def test_a_fault_of_this_program_is_not_taken_for_the_queue_s(counter: Counter) -> None:
