@@ -26,6 +26,11 @@ FEW, NAME = 8, 40  # fields, and characters of their names and bytes of their va
 QUIET = ("botocore", "boto3", "urllib3", "asyncio")  # libraries whose talk below a warning says nothing about messages
 
 
+def identity(process: str, queue: str) -> dict[str, Any]:
+    """Give what every line of a container's process bears; `queue` is its URL or name."""
+    return {"process": process, "container": os.uname().nodename, "queue": queue.rpartition("/")[2]}
+
+
 def configure(*, form: str, level: str, sink: Sink, **tags: object) -> FilteringBoundLogger:
     """Set up structlog, the standard library's logging and, for JSON, what is printed; return a logger.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from supervisor import loggers
@@ -28,12 +27,7 @@ class Journal:
         self._stdout = stdout
         self._clock = clock
         self._json = settings.log_format == "json"
-        queue = settings.queue_url.rpartition("/")[2]
-        self._facts = {"process": "supervisord", "container": os.uname().nodename, "queue": queue}
-
-    def info(self, text: str) -> None:
-        """Say what goes as it should."""
-        self.line("info", text)
+        self._facts = logs.identity("supervisord", settings.queue_url)
 
     def warning(self, text: str) -> None:
         """Say what somebody should look at."""

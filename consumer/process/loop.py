@@ -59,11 +59,9 @@ class Loop:
 
     async def open(self) -> None:
         """Find the queue and its dead-letter queue, however long the network takes."""
-        while not self._stop.requested.done():
-            if await self.ask(self._queue.open):
-                break
-        else:
-            return
+        while not await self.ask(self._queue.open):
+            if self._stop.requested.done():
+                return
         if not self._queue.dlq_url and self._settings.without_dlq == "refuse":
             problem = (
                 "CONSUMER_DLQ_URL: expected a dead-letter queue; got none, and the queue has no RedrivePolicy. "
@@ -128,14 +126,13 @@ class Loop:
 
     async def give_back(self, messages: list[Message[str]]) -> None:
         """Give back what was received too late to be handled; nobody has failed."""
-        ids, refused = [one.id for one in messages], None
+        ids = [one.id for one in messages]
         for _ in range(TRIES):
-            if (refused := await self.ask(lambda: self._queue.release(messages))) is not None:
-                break
-        if refused is None:
-            self._log.error("not_given_back", message_ids=ids, meanwhile="they come back when their leases end")
-        else:
-            self._log.info("given_back", messages=len(messages) - len(refused), message_ids=ids)
+            refused = await self.ask(lambda: self._queue.release(messages))
+            if refused is not None:
+                self._log.info("given_back", messages=len(messages) - len(refused), message_ids=ids)
+                return
+        self._log.error("not_given_back", message_ids=ids, meanwhile="they come back when their leases end")
 
     def start(self, message: Message[str]) -> None:
         """Start one delivery beside the others."""

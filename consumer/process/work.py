@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -61,8 +60,8 @@ def run(given: dict[str, Any] | None = None) -> int:
     except OSError as error:
         return _refuse(Leaving.SETTINGS, [f"CONSUMER_RUN_DIR: expected a folder that can be written; got {error}"])
     process = os.environ.get("SUPERVISOR_PROCESS_NAME", "worker")
-    sink = _stdout(process)
-    tags = {"process": process, "container": socket.gethostname(), "queue": settings.queue_url.rpartition("/")[2]}
+    tags = logs.identity(process, settings.queue_url)
+    sink = _stdout(tags)
     log = logs.configure(form=settings.log_format, level=settings.log_level, sink=sink, **tags)
     for warning in warnings:
         log.warning(warning)
@@ -110,7 +109,7 @@ async def _life(
     os._exit(_last_lines(sink, leaving))
 
 
-def _stdout(process: str) -> Sink:
+def _stdout(tags: dict[str, Any]) -> Sink:
     """Write straight to the container's stdout: through supervisord's loop, a stalled log driver would stop it."""
     try:
         container = int(os.environ.get("CONSUMER_LOG_FD", ""))
@@ -120,7 +119,7 @@ def _stdout(process: str) -> Sink:
     else:
         os.dup2(container, 1)
         os.dup2(container, 2)
-    return Sink(1, partial(logs.dropped, process=process))
+    return Sink(1, partial(logs.dropped, **tags))
 
 
 def _refuse(leaving: Leaving, problems: list[str]) -> int:
