@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
+from consumer import hearing
 from consumer.version import __version__
 
 INTERRUPTED = 130  # 128 + SIGINT
@@ -30,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     for name, (module, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
         if name == called:  # only this one: `consumer health` must not wait for boto3
+            if name == "up":
+                hearing.leave_when_told()
             code = import_module(module)
             code.add_arguments(command)
             command.set_defaults(run=code.main)
@@ -39,10 +43,19 @@ def main(argv: list[str] | None = None) -> int:
 
 def program() -> int:
     """Run as the program `consumer`: Ctrl-C ends it with the code that shells expect, and without a traceback."""
+    _open_streams()
     try:
         return main()
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _open_streams() -> None:
+    """Give a program that was started with closed streams (`2>&-`) the null device: Python knows none of them."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 if __name__ == "__main__":

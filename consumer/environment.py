@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr, ValidationError
 
 from consumer.errors import SettingsError
-from consumer.settings import PREFIX, Settings
+from consumer.settings import PREFIX, Settings, extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from pydantic_core import ErrorDetails
 
 KNOWN = {PREFIX + name.upper(): name for name in Settings.model_fields}
 EXPORTED = {
@@ -28,6 +30,16 @@ LATER = {
     "CONSUMER_MAX_CRASHES",
     "CONSUMER_MEMORY_HARD_LIMIT",
 }  # names that are taken already: close to others, and not misspelt
+PHRASES = {
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "string_pattern_mismatch": "{unit}",
+    "time_parsing": "{unit}",
+}  # by pydantic's type of error
 OURS = {*EXPORTED, "CONSUMER_LOG_FD"}  # set by `consumer up` for its processes; not settings
 
 
@@ -153,10 +165,17 @@ def _problems(error: ValidationError) -> list[str]:
         if one["type"] == "missing":
             problems.append(_problem(name, "a value", "none", f"set it; {_about(name)}"))
         elif one["type"] != "default_factory_not_called":  # follows from another setting's error
-            text = one["msg"].removeprefix("Value error, ").removeprefix("expected ")
-            text = text.replace("Input should be ", "")
-            problems.append(_problem(name, text, repr(shown(one["input"])), f"correct it; {_about(name)}"))
+            problems.append(
+                _problem(name, _expected(name, one), repr(shown(one["input"])), f"correct it; {_about(name)}")
+            )
     return problems
+
+
+def _expected(name: str, error: ErrorDetails) -> str:
+    """Say what a value should have been; pydantic's own words where they are plain enough."""
+    if phrase := PHRASES.get(error["type"]):
+        return phrase.format(**extra(KNOWN[name]), **error.get("ctx", {}))
+    return error["msg"].removeprefix("Value error, ").removeprefix("expected ").removeprefix("Input should be ")
 
 
 def _about(name: str) -> str:

@@ -35,7 +35,7 @@ class Retry(ConsumerError):  # noqa: N818 - users raise it as a request, and its
     after: float = 0.0  # of a user's own subclass that leaves out super().__init__()
 
     def __init__(self, after: float = 0, reason: str = "") -> None:
-        if after < 0:
+        if not after >= 0:  # NaN, too
             raise ValueError(f"Retry(after=...): expected seconds of 0 or more, got {after!r}")
         super().__init__(reason or f"retry after {after:g} s")
         self.after = after

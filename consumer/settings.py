@@ -195,3 +195,10 @@ class Settings(BaseSettings):
     def stop_wait_seconds(self) -> int:
         """Whole seconds after which supervisord kills a process that was told to stop."""
         return stop_wait_of(self.stop_timeout)
+
+
+def extra(name: str) -> dict[str, Any]:
+    """Give what a setting says of itself: its unit, and how its default reads."""
+    found = Settings.model_fields[name].json_schema_extra
+    assert isinstance(found, dict)
+    return dict(found)

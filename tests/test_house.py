@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 
 HOUSE = Path(__file__).parents[1] / "consumer"
 FILES = sorted(HOUSE.rglob("*.py"))
-GROUND = {"settings", "environment", "logs", "sink", "lane", "clock", "errors", "rundir", "overrides", "version"}
+GROUND = {
+    "settings",
+    "environment",
+    "logs",
+    "sink",
+    "lane",
+    "clock",
+    "errors",
+    "rundir",
+    "overrides",
+    "version",
+    "hearing",
+}
 MAY_IMPORT = {
     "ground": {"ground"},
     "message": {"ground", "message"},

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from consumer.container.crashloop import ROW, CrashLoop, Death
 from consumer.container.exits import NOT_STARTED, code_of, explained
+from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,8 @@ class Container:
         self._last_codes[name] = code
         if not death.foreseen:
             self.journal.warning(f"{name} (pid {pid}) ended: {explained(code)}{_circumstances(death)}")
+        if self.lives.lost() and not told:
+            return self._leave(Leaving.BROKEN.value, "the run directory is gone")
         self.lives.sweep()
         return self._judge(death)
 
@@ -63,7 +66,7 @@ class Container:
         verdict = self._crash_loop.verdict(death)
         if verdict is None:
             return False
-        row = f"{ROW} lives in a row ended before their first answer from the queue"
+        row = f"{ROW} lives in a row could not consume"
         return self._leave(verdict, f"{row}; the last one: {explained(verdict)}")
 
     def _leave(self, code: int, why: str) -> bool:

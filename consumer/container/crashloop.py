@@ -32,12 +32,13 @@ class Death:
 
     @property
     def counts(self) -> bool:
-        """Whether this life ended abnormally before it could consume."""
-        return not self.foreseen and not self.received and not self.in_hand
+        """Whether this life ended abnormally without being able to consume."""
+        consumed = self.received and self.code != Leaving.REFUSED.value  # one that may receive may not be let delete
+        return not self.foreseen and not consumed and not self.in_hand
 
 
 class CrashLoop:
-    """Counts the lives in a row, of any processes, that never got as far as an answer from the queue."""
+    """Counts the lives in a row, of any processes, that could not consume."""
 
     def __init__(self) -> None:
         self._seen = 0

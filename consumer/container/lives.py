@@ -31,6 +31,10 @@ class Lives:
             return _read(path)
         return {}
 
+    def lost(self) -> bool:
+        """Whether the run directory is gone, and supervisord's socket with it."""
+        return not self._folder.is_dir()
+
     def forget(self, pid: int) -> None:
         """Drop a pid that was none of our processes."""
         self._births.pop(pid, None)

@@ -19,6 +19,7 @@ from consumer.container.journal import Journal
 from consumer.container.lives import Lives
 from consumer.container.stdout import Stdout
 from consumer.errors import SettingsError
+from consumer.hearing import STOPPING
 from consumer.process import memory
 from consumer.process.stop import Leaving
 from consumer.settings import PREFIX
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "supervisord.conf"
 UNSAFE = "CONSUMER_UP_WITHOUT_FORK"  # from this program to itself, across an exec: why it must not fork
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Check, load, and run supervisord in this process; return the container's exit code."""
-    _leave_when_told()
     unsafe = os.environ.pop(UNSAFE, "")
     clock = Clock()
     given = overrides.given(arguments)
@@ -72,17 +71,6 @@ def main(arguments: argparse.Namespace) -> int:
         return supervise.run(configuration, container)
     finally:
         stdout.last_words(clock)
-
-
-def _leave_when_told() -> None:
-    """Leave at once when told to stop before there is anything to stop.
-
-    The kernel ignores signals for which PID 1 has no handler: the container would start in spite of its SIGTERM, and
-    be killed with messages in hand.
-    """
-    for number in STOPPING:
-        signal.signal(number, lambda *_: os._exit(0))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 def _configuration(given: str | None) -> Path:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from consumer import environment, rundir
 from consumer.desk.table import table
 from consumer.errors import SettingsError
 from consumer.process.stop import Leaving
-from consumer.settings import AUTO, PREFIX, Settings
+from consumer.settings import AUTO, PREFIX, Settings, extra
 
 if TYPE_CHECKING:
     import argparse
@@ -84,13 +84,6 @@ def value_of(settings: Settings, name: str) -> str:
 def unit_of(name: str) -> str:
     """Give a setting's unit, or the words that it takes."""
     return str(extra(name)["unit"])
-
-
-def extra(name: str) -> dict[str, Any]:
-    """Give what a setting says of itself."""
-    found = Settings.model_fields[name].json_schema_extra
-    assert isinstance(found, dict)
-    return dict(found)
 
 
 if __name__ == "__main__":

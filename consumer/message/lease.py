@@ -47,7 +47,7 @@ class Lease:
         self.received = clock.monotonic()
         self.until = self.received + visibility
         self.refused: str | None = None
-        self.failing: str | None = None
+        self.failing: Exception | None = None
         self._queue = queue
         self._clock = clock
         self._visibility = visibility
@@ -62,6 +62,11 @@ class Lease:
     def lost(self) -> bool:
         """Whether somebody else may hold the message by now."""
         return self.refused is not None or self._clock.monotonic() >= self.until
+
+    @property
+    def denied(self) -> bool:
+        """Whether the last renewal was not allowed at all, which says nothing about whose the message is."""
+        return self.failing is not None and trouble(self.failing) is Trouble.REFUSED
 
     @property
     def remaining(self) -> float:
@@ -116,9 +121,9 @@ class Lease:
         try:
             await self._queue.extend(self.message, seconds)
         except Exception as error:  # noqa: BLE001 - every kind is told apart, and the worst of them costs this lease
-            self.failing = code(error)
+            self.failing = error
             if trouble(error) is Trouble.HANDLE:
-                self.refused = self.failing
+                self.refused = code(error)
                 if self._expiry:  # it would say so again
                     self._expiry.cancel()
             self._schedule(self._heartbeat * AGAIN)

@@ -56,7 +56,11 @@ class LeftAlone:
 
     cause: str = "lost_lease"
     name: ClassVar = "left_alone"
-    failed: ClassVar = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether it counts as a failure: no message can be brought to its end while the queue refuses it."""
+        return self.cause == "refused"
 
 
 Outcome = Done | Retry | Reject | Release | LeftAlone

@@ -73,12 +73,17 @@ class Queue:
             self.dlq_url = locate(self._control, name, account)
 
     async def receive(self, count: int) -> list[Message[str]]:
-        """Take up to so many messages, ten at most; wait for the first one as long as the long poll lasts."""
+        """Take up to so many messages, ten at most; wait for the first one as long as the long poll lasts.
+
+        Of a FIFO queue one, however many there is room for: several in one answer would be of one group, and run side
+        by side. SQS itself holds a group's next message back while one of it is in flight.
+        """
         settings = self._settings
+        most = 1 if self.url.endswith(".fifo") else BATCH
         answer = await self._poll.run(
             lambda: self._clients.receiver.receive_message(
                 QueueUrl=self.url,
-                MaxNumberOfMessages=min(count, BATCH),
+                MaxNumberOfMessages=min(count, most),
                 WaitTimeSeconds=settings.wait_time_seconds,
                 VisibilityTimeout=settings.visibility_timeout,
                 MessageSystemAttributeNames=["All"],

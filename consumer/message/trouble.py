@@ -32,6 +32,17 @@ REFUSED = {
     "QueueDoesNotExist", "SignatureDoesNotMatch", "UnauthorizedOperation", "UnrecognizedClientException",
     "UnsupportedOperation",
 }  # fmt: skip
+REMEDIES = {
+    "AccessDenied": "allow the task's role sqs:ReceiveMessage, DeleteMessage, ChangeMessageVisibility, "
+    "GetQueueAttributes and GetQueueUrl on the queue, and SendMessage and GetQueueUrl on its dead-letter queue",
+    "NonExistentQueue": "correct CONSUMER_QUEUE_URL, or the region",
+    "QueueDoesNotExist": "correct CONSUMER_QUEUE_URL, or the region",
+    "NoRegion": "set AWS_REGION, or CONSUMER_QUEUE_URL to the queue's whole URL",
+    "NoCredentials": "give the task a role; elsewhere set AWS_PROFILE or AWS_ACCESS_KEY_ID",
+    "ProfileNotFound": "correct AWS_PROFILE",
+    "Kms": "allow the task's role kms:Decrypt and kms:GenerateDataKey on the queue's key",
+    "KMS": "allow the task's role kms:Decrypt and kms:GenerateDataKey on the queue's key",
+}
 LOCAL = (NoCredentialsError, PartialCredentialsError, NoRegionError, ProfileNotFound, ParamValidationError)
 
 
@@ -40,6 +51,13 @@ def code(error: BaseException) -> str:
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "")).rpartition("SimpleQueueService.")[2]
     return type(error).__name__
+
+
+def explained(error: BaseException) -> str:
+    """Put an error into words, with what to do about those that waiting does not cure."""
+    name = code(error)
+    remedy = next((remedy for part, remedy in REMEDIES.items() if part in name), "")
+    return f"{name}: {error}" + (f" To do: {remedy}." if remedy else "")
 
 
 def trouble(error: BaseException) -> Trouble:

@@ -11,7 +11,9 @@ from consumer import errors
 from consumer.message.backoff import Backoff, Moment, decide, seconds_until
 from consumer.message.lease import Lease
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
+from consumer.message.trouble import explained
 from consumer.process.context import Context
+from consumer.process.patience import Verb
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class Delivery:
         self.in_hand: dict[str, InHand] = {}
         self.hung: set[str] = set()
         self._settings, self._clock, self._stop = life.settings, life.clock, life.stop
-        self._pulse, self._log = life.pulse, life.log
+        self._pulse, self._patience, self._log = life.pulse, life.patience, life.log
         self._queue = queue
         self._invoker = invoker
         self._settler = settler
@@ -79,7 +81,7 @@ class Delivery:
     def _decide(self, hand: InHand, ran: Ran) -> Outcome:
         """Turn the run's end into an outcome."""
         if hand.lease.lost:  # an old receipt handle may still be honoured, and would settle what is now another's
-            return LeftAlone()
+            return LeftAlone("refused") if hand.lease.denied else LeftAlone()
         if ran.cause == "returned":
             return Done()
         if ran.cause == "interrupted":
@@ -139,12 +141,15 @@ class Delivery:
         hand = self.in_hand.get(key)
         if hand is None:
             return
+        if lease.failing:
+            self._patience.refused(Verb.RENEW, lease.failing)
         if lease.lost:
             hand.context.tell()
             hand.log.warning("lease_lost", reason=lease.refused)
         elif lease.failing:
-            hand.log.warning("renewal_failed", error=lease.failing, lease_seconds=round(lease.remaining, 1))
+            hand.log.warning("renewal_failed", error=explained(lease.failing), lease_seconds=round(lease.remaining, 1))
         else:
+            self._patience.answered(Verb.RENEW)
             self._pulse.hold(key, lease_until=self._clock.time() + lease.until - self._clock.monotonic())
 
     def _progress(self, key: str, fraction: float) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from consumer.clock import Clock
+    from consumer.process.patience import Patience
     from consumer.process.pulse import Pulse
     from consumer.process.stop import Stop
     from consumer.settings import Settings
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One life of one process: its settings, its time, its end, its sign of life, its log."""
+    """One life of one process: its settings, its time, its end, its sign of life, its patience, its log."""
 
     settings: Settings
     clock: Clock
     stop: Stop
     pulse: Pulse
+    patience: Patience
     log: FilteringBoundLogger

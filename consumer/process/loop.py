@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from consumer.message.trouble import explained
+from consumer.process.patience import Verb
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from consumer.message.queue import Queue
     from consumer.process.delivery import Delivery
     from consumer.process.life import Life
-    from consumer.process.patience import Patience
     from consumer.process.recycle import Recycle
     from consumer.process.tidy import Tidy
 
@@ -28,17 +29,14 @@ LAST_LINES = 1.0  # seconds before supervisord kills, for the last log lines
 class Loop:
     """Receives messages and has them delivered, until told to stop or worn out."""
 
-    def __init__(
-        self, life: Life, queue: Queue, delivery: Delivery, recycle: Recycle, tidy: Tidy, patience: Patience
-    ) -> None:
+    def __init__(self, life: Life, queue: Queue, delivery: Delivery, recycle: Recycle, tidy: Tidy) -> None:
         self.running: set[asyncio.Task[Outcome]] = set()
         self._settings, self._clock, self._stop = life.settings, life.clock, life.stop
-        self._pulse, self._log = life.pulse, life.log
+        self._pulse, self._patience, self._log = life.pulse, life.patience, life.log
         self._queue = queue
         self._delivery = delivery
         self._recycle = recycle
         self._tidy = tidy
-        self._patience = patience
         life.stop.on_told.append(lambda: life.pulse.write(state="draining"))
 
     async def run(self) -> Leaving:
@@ -53,8 +51,11 @@ class Loop:
 
     def leaving(self) -> bool:
         """Whether to take no more messages."""
-        if not self._stop.requested.done() and (reason := self._recycle.reason()):
-            self._stop.retire(*reason)
+        if not self._stop.requested.done():
+            if self._patience.over():
+                self._stop.retire(Leaving.REFUSED, self._patience.why)
+            elif reason := self._recycle.reason():
+                self._stop.retire(*reason)
         return self._stop.requested.done()
 
     async def open(self) -> None:
@@ -111,15 +112,13 @@ class Loop:
             return None
         error = asking.exception()
         if error is None:
-            self._patience.answered()
+            self._patience.answered(Verb.RECEIVE)
             return asking.result()
         seconds = self._patience.failed(error)
-        self._log.warning(
-            "queue_error", error=f"{type(error).__name__}: {error}", again_in=seconds and round(seconds, 1)
-        )
         if seconds is None:
-            self._stop.retire(Leaving.REFUSED, f"{type(error).__name__}: {error}")
+            self._stop.retire(Leaving.REFUSED, self._patience.why)
         else:
+            self._log.warning("queue_error", error=explained(error), again_in=round(seconds, 1))
             stop = self._stop
             await self._clock.first(stop.over if stop.requested.done() else stop.requested, seconds=seconds)
         return None

@@ -8,7 +8,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from consumer.message.backoff import within
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
-from consumer.message.trouble import Trouble, code, trouble
+from consumer.message.trouble import Trouble, explained, trouble
+from consumer.process.patience import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,7 +28,7 @@ class Settler:
     """Settles messages. A call that fails is tried again for as long as the message is surely ours."""
 
     def __init__(self, life: Life, queue: Queue) -> None:
-        self._settings, self._clock = life.settings, life.clock
+        self._settings, self._clock, self._patience = life.settings, life.clock, life.patience
         self._queue = queue
 
     async def settle(self, lease: Lease, outcome: Outcome, log: FilteringBoundLogger) -> Outcome:
@@ -35,19 +36,21 @@ class Settler:
         if lease.lost:  # the process may have been stopped and continued while the lease's last renewal was awaited
             return LeftAlone()
         try:
-            return await self._tell(lease, outcome, log)
+            await self._tell(lease, outcome, log)
         except Exception as error:
             if trouble(error) is Trouble.FAULT:
                 raise
             log.error(  # noqa: TRY400 - where it comes from says nothing, what it says all
                 "settle_failed",
                 outcome=outcome.name,
-                error=f"{code(error)}: {error}",
+                error=explained(error),
                 meanwhile="the message comes back when its lease ends",
             )
-            return LeftAlone(cause="settle_failed")
+            return LeftAlone("refused" if self._patience.refused(Verb.SETTLE, error) else "settle_failed")
+        self._patience.answered(Verb.SETTLE)
+        return outcome
 
-    async def _tell(self, lease: Lease, outcome: Outcome, log: FilteringBoundLogger) -> Outcome:
+    async def _tell(self, lease: Lease, outcome: Outcome, log: FilteringBoundLogger) -> None:
         queue, message = self._queue, lease.message
         match outcome:
             case Done():
@@ -66,7 +69,6 @@ class Settler:
                 await self._persist(lambda: queue.delay(message, later), lease)
             case LeftAlone():
                 pass
-        return outcome
 
     async def _dead_letter(self, message: Message[Any], reject: Reject, log: FilteringBoundLogger) -> None:
         if not await self._queue.dead_letter(message, reject, message.receive_count):

@@ -8,6 +8,8 @@ import signal
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from consumer.process import forking
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -72,6 +74,7 @@ class Stop:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.tell, "SIGTERM")
         loop.add_signal_handler(signal.SIGINT, self._interrupted)
+        forking.keep_signals_apart()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
 
     def retire(self, leaving: Leaving, detail: str = "") -> None:

@@ -71,8 +71,11 @@ def run(given: dict[str, Any] | None = None) -> int:
         log.error("handler_cannot_be_loaded", error=str(error))  # noqa: TRY400 - the cause is in the text
         return _last_lines(sink, Leaving.HANDLER)
     container = {"budget": memory.budget(settings), "parent_pss": _parent()}  # the platform may take seconds to answer
-    asyncio.run(_life(settings, handler, folder, process, sink, log, container))
-    raise AssertionError("a life ends by os._exit")
+    try:
+        asyncio.run(_life(settings, handler, folder, process, sink, log, container))
+    except Exception:  # of the event loop itself: a handler has closed its files, say
+        log.exception("loop_broken")
+    return _last_lines(sink, Leaving.BROKEN)
 
 
 async def _life(
@@ -89,21 +92,20 @@ async def _life(
     stop = Stop(clock, settings.drain_seconds)
     stop.listen()
     pulse = Pulse(folder, process, clock.time, processes=settings.processes, pulse_timeout=settings.pulse_timeout)
-    life = Life(settings, clock, stop, pulse, log)
+    life = Life(settings, clock, stop, pulse, Patience(clock, settings.patience), log)
     queue = Queue(settings, clock)
     invoker = Invoker(handler, settings, clock)
     delivery = Delivery(life, queue, invoker, Settler(life, queue))
     recycle = Recycle(life, read=memory.measure, trim=memory.trim, **container)
-    loop = Loop(life, queue, delivery, recycle, Tidy(life, invoker), Patience(clock, settings.patience))
+    loop = Loop(life, queue, delivery, recycle, Tidy(life, invoker))
     Beat(life, sink).start()
     try:
         leaving = await loop.run()
     except Exception:
         log.exception("loop_broken")
         leaving = Leaving.BROKEN
-    log.info(
-        "process_leaving", reason=leaving.name.lower(), code=leaving.value, detail=stop.detail, handled=recycle.handled
-    )
+    say = log.info if leaving.foreseen else log.error
+    say("process_leaving", reason=leaving.name.lower(), code=leaving.value, detail=stop.detail, handled=recycle.handled)
     if leaving.foreseen and not delivery.in_hand:
         pulse.end()
     os._exit(_last_lines(sink, leaving))

@@ -172,6 +172,18 @@ def test_a_container_in_which_nothing_can_consume_never_stays_up(env: dict[str, 
         assert container.exit_code() == 75
 
 
+def test_the_run_directory_gone_ends_the_container_with_what_is_in_hand_done(
+    queues: Queues, env: dict[str, str], tmp_path: Path
+) -> None:
+    queues.send({"sleep": 3})
+    with Program(tmp_path, "up", env={**env, "CONSUMER_PULSE_TIMEOUT": "1"}) as container:
+        wait_until(lambda: notes(tmp_path / "books", "begin"), "a process is busy")
+        shutil.rmtree(container.run_dir)
+        assert container.exit_code() == 21
+        assert "the run directory is gone" in container.log.read_text()
+    assert queues.left == 0
+
+
 def test_wrong_settings_and_handlers_end_the_container_at_once(env: dict[str, str], tmp_path: Path) -> None:
     for changes, code in (({"CONSUMER_LIMIT": "many"}, 64), ({"CONSUMER_HANDLER": "nowhere:handle"}, 70)):
         with Program(tmp_path, "up", env={**env, **changes}) as container:

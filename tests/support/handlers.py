@@ -5,29 +5,34 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import json
+import multiprocessing
 import os
 import time
 from pathlib import Path
 from typing import Any
 
 import structlog
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from consumer import Context, Message, Reject, Retry, handler, on_reset
+from consumer.message import client
 
 BOOKS = Path(os.environ.get("BOOKS", "/dev/null"))
 TOKEN: dict[str, str] = {}
 
 
 def note(message: Message[dict[str, Any]], what: str) -> None:
-    line = json.dumps({"id": message.id, "what": what, "pid": os.getpid(), "count": message.receive_count})
+    facts = {"id": message.id, "pid": os.getpid(), "count": message.receive_count, "group": message.group_id}
+    line = json.dumps({"what": what, **facts})
     with BOOKS.open("a") as books:
         books.write(line + "\n")
 
 
 def notes(path: Path, what: str = "end") -> list[dict[str, Any]]:
-    """Read the books."""
+    """Read the books; all of them where `what` is empty."""
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return [line for line in lines if line["what"] == what]
+    return [line for line in lines if what in (line["what"], "")]
 
 
 @handler
@@ -100,3 +105,33 @@ kept: list[bytes] = []
 def leaks(message: Message[dict[str, Any]]) -> None:
     kept.append(os.urandom(message.body["mib"] * 1024 * 1024))
     note(message, "end")
+
+
+def forks(message: Message[dict[str, Any]]) -> None:
+    """Start processes as multiprocessing does by default, and end them with SIGTERM."""
+    forking = multiprocessing.get_context("fork")
+    child = forking.Process(target=time.sleep, args=(60,))
+    child.start()
+    child.terminate()
+    child.join(10)
+    assert child.exitcode == -15, child.exitcode
+    with forking.Pool(2) as pool:
+        assert pool.map(abs, [-1, -2]) == [1, 2]
+    note(message, "end")
+
+
+def closes(message: Message[dict[str, Any]]) -> None:
+    """Close files that are not its own, as a careless daemon does."""
+    note(message, "begin")
+    os.closerange(3, 1000)
+
+
+def deny(**_: object) -> tuple[object, dict[str, Any]]:
+    """Answer in place of the queue."""
+    answer = AWSResponse("", 403, HTTPHeaders(), None)
+    return answer, {"Error": {"Code": "AccessDenied", "Message": "not authorized to perform: sqs:DeleteMessage"}}
+
+
+if "DENIED" in os.environ:  # a role that may receive, and not do this
+    events: Any = client.session().events
+    events.register(f"before-call.sqs.{os.environ['DENIED']}", deny)

@@ -13,6 +13,7 @@ from consumer.message.message import Message
 from consumer.message.queue import Counts, Queue
 from consumer.process.invoke import Invoker, Ran
 from consumer.process.life import Life
+from consumer.process.patience import Patience
 from consumer.process.pulse import Pulse
 from consumer.process.stop import Stop
 from consumer.settings import Settings
@@ -214,4 +215,5 @@ class Living(Life):
 def living(clock: Clock, journal: list[str] | None = None, **given: Any) -> Living:
     """Begin a life; on a running loop."""
     chosen = settings(**given)
-    return Living(chosen, clock, Stop(clock, chosen.drain_seconds), FakePulse(journal), cast("Any", FakeLog()))
+    stop, patience = Stop(clock, chosen.drain_seconds), Patience(clock, chosen.patience)
+    return Living(chosen, clock, stop, FakePulse(journal), patience, cast("Any", FakeLog()))

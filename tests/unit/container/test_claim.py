@@ -27,6 +27,17 @@ def test_it_is_made_and_held_until_the_process_ends(tmp_path: Path) -> None:
     assert lock.read_text() == f"{os.getpid()}\n"
 
 
+def test_a_killed_container_s_socket_is_cleared_away_and_a_living_one_s_is_not(tmp_path: Path) -> None:
+    stale = tmp_path / "supervisor.sock"
+    stale.write_text("")
+    claim.run_directory(str(tmp_path))
+    assert not stale.exists()
+    stale.write_text("")
+    with pytest.raises(SettingsError, match="in use"):
+        claim.run_directory(str(tmp_path))
+    assert stale.exists()
+
+
 def test_a_path_too_long_for_a_socket_is_refused_before_supervisord_fails_at_it(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="CONSUMER_RUN_DIR: expected a path with room"):
         claim.run_directory(str(tmp_path / ("long" * 25)))

@@ -31,6 +31,10 @@ def test_every_other_code_counts(code: int) -> None:
     assert verdicts(*[Death(code)] * 5)[-1] == code
 
 
+def test_a_queue_that_answers_receives_and_refuses_all_else_counts() -> None:
+    assert verdicts(*[Death(code=75, received=True)] * 5)[-1] == 75
+
+
 def test_a_process_that_was_told_to_stop_says_nothing() -> None:
     told = Death(code=137, told=True)
     assert verdicts(EARLY, EARLY, EARLY, EARLY, told, EARLY)[-2:] == [None, 1]

@@ -153,11 +153,17 @@ def test_a_reject_is_one_at_the_first_attempt() -> None:
     assert decided(error) == Reject("no such order", error)
 
 
-@pytest.mark.parametrize("after", [50_000, float("inf"), float("nan")])
+@pytest.mark.parametrize("after", [50_000, float("inf")])
 def test_a_retry_asked_for_beyond_twelve_hours_comes_as_late_as_sqs_allows(after: float) -> None:
     outcome = decided(errors.Retry(after=after), moment=Moment(40_000))
     assert isinstance(outcome, Retry)
     assert 0 <= outcome.delay <= 40_000 - 60
+
+
+@pytest.mark.parametrize("after", [-1, float("nan")])
+def test_a_retry_after_no_number_of_seconds_is_a_mistake_where_it_is_raised(after: float) -> None:
+    with pytest.raises(ValueError, match="expected seconds of 0 or more"):
+        errors.Retry(after=after)
 
 
 def test_a_wait_that_cannot_fit_before_the_deadline_is_marked() -> None:

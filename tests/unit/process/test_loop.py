@@ -10,7 +10,6 @@ from consumer.process.delivery import Delivery
 from consumer.process.invoke import Ran
 from consumer.process.loop import Loop
 from consumer.process.memory import Memory
-from consumer.process.patience import Patience
 from consumer.process.recycle import Recycle
 from consumer.process.settle import Settler
 from consumer.process.stop import Leaving
@@ -36,10 +35,7 @@ class Process:
         self.invoker = FakeInvoker(self._run, self.journal)
         self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue))
         self.recycle = Recycle(self.life, read=lambda: Memory(1, 1, 1), trim=lambda: None, budget=0, parent_pss=0)
-        self.loop = Loop(
-            self.life, self.queue, self.delivery, self.recycle, Tidy(self.life, self.invoker),
-            Patience(clock, self.life.settings.patience),
-        )  # fmt: skip
+        self.loop = Loop(self.life, self.queue, self.delivery, self.recycle, Tidy(self.life, self.invoker))
 
     async def _run(self, *_: object) -> Ran:
         stop = self.life.stop
@@ -352,6 +348,33 @@ async def test_what_waiting_does_not_cure_is_borne_for_the_patience(process: Pro
     await process.clock.advance(2)
     assert await process.left(running) is Leaving.REFUSED
     assert "NonExistentQueue" in process.life.stop.detail
+
+
+async def test_a_queue_that_may_be_read_and_not_be_told_is_borne_for_the_patience(process: Process) -> None:
+    process.works = 10
+    process.queue.troubles["delete"] = [refusal("AccessDenied")] * 1000
+    process.queue.put(*many(100))
+    running = process.start()
+    await process.clock.advance(10 + 119)
+    assert not running.done()
+    assert len(process.life.lines.named("pausing_after_failures")) > 2  # each of these messages is handled in vain
+    assert process.journal.count("receive") < 8
+    await process.clock.advance(60)
+    assert await process.left(running) is Leaving.REFUSED
+    assert "sqs:ReceiveMessage" in process.life.stop.detail
+
+
+async def test_leases_that_may_not_be_renewed_are_borne_for_the_patience_though_short_runs_succeed(
+    process: Process,
+) -> None:
+    process.works = 40
+    process.queue.troubles["extend"] = [refusal("AccessDenied")] * 1000
+    process.queue.put(*many(100))
+    running = process.start()
+    await process.clock.advance(160)
+    assert await process.left(running) is Leaving.REFUSED
+    assert process.journal.count("receive") == 4
+    assert process.recycle.failures == 0
 
 
 async def test_after_three_failures_in_a_row_a_process_waits_before_its_next_receive(process: Process) -> None:

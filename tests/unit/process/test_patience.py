@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from consumer.process.patience import Patience
+from consumer.process.patience import Patience, Verb
 from consumer.testing import FakeClock
 from unit.doubles import refusal
 
@@ -43,7 +43,7 @@ def test_an_answer_resets_all() -> None:
     patience = Patience(clock, 120)
     patience.failed(REFUSED)
     clock.block(119)
-    patience.answered()
+    patience.answered(Verb.RECEIVE)
     clock.block(119)
     assert patience.failed(REFUSED) == 1
 
@@ -56,6 +56,30 @@ def test_an_outage_between_two_refusals_begins_the_patience_anew() -> None:
     patience.failed(AWAY)
     clock.block(119)
     assert patience.failed(REFUSED) is not None
+
+
+def test_a_verb_refused_is_not_forgiven_for_another_s_answer() -> None:
+    clock = FakeClock()
+    patience = Patience(clock, 120)
+    assert patience.refused(Verb.SETTLE, REFUSED)
+    for _ in range(12):
+        assert not patience.over()
+        clock.block(10)
+        patience.answered(Verb.RECEIVE)
+        patience.answered(Verb.RENEW)
+    assert patience.over()
+    assert "sqs:ReceiveMessage" in patience.why
+    patience.answered(Verb.SETTLE)
+    assert not patience.over()
+
+
+@pytest.mark.parametrize("error", [AWAY, refusal("ReceiptHandleIsInvalid")])
+def test_what_is_no_refusal_of_the_verb_does_not_count(error: Exception) -> None:
+    clock = FakeClock()
+    patience = Patience(clock, 120)
+    assert not patience.refused(Verb.RENEW, error)
+    clock.block(1e6)
+    assert not patience.over()
 
 
 def test_a_fault_of_this_program_is_raised() -> None:

@@ -96,14 +96,16 @@ async def test_a_queue_that_stays_away_costs_one_delivery_and_says_so(counter: C
 @pytest.mark.parametrize("code", ["ReceiptHandleIsInvalid", "AccessDenied", "InvalidParameterValue"])
 async def test_what_waiting_does_not_cure_is_not_tried_again(counter: Counter, code: str) -> None:
     counter.queue.troubles["delete"] = [refusal(code)]
-    assert await counter.settle(Done()) == LeftAlone("settle_failed")
+    outcome = await counter.settle(Done())
+    assert outcome == LeftAlone("refused" if code == "AccessDenied" else "settle_failed")
+    assert outcome.failed == (code == "AccessDenied")
     assert counter.queue.journal == ["delete m1"]
     assert code in counter.life.lines.named("settle_failed")[0]["error"]
 
 
 async def test_a_message_that_the_dead_letter_queue_refuses_is_kept(counter: Counter) -> None:
     counter.queue.troubles["dead_letter"] = [refusal("AccessDenied")]
-    assert await counter.settle(Reject("x")) == LeftAlone("settle_failed")
+    assert await counter.settle(Reject("x")) == LeftAlone("refused")
     assert counter.queue.journal == ["dead_letter m1"]
 
 
