@@ -90,7 +90,7 @@ def test_a_killed_process_is_replaced_and_its_message_comes_back(
 def test_the_queue_away_loses_nothing_and_restarts_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env: dict[str, str]
 ) -> None:
-    """The server is away for two leases, and keeps its queues on disk meanwhile."""
+    """The server is away for 60 s, ten leases long, and keeps its queues on disk meanwhile."""
     monkeypatch.delenv(ENDPOINT)
     server = partial(serving, tmp_path, Clock(), port=free_port(), data_dir=tmp_path / "data")
     with ExitStack() as stack:
@@ -104,7 +104,7 @@ def test_the_queue_away_loses_nothing_and_restarts_no_process(
             before = {one["pid"] for one in container.ready(2)}
             container.wait_for("delivered", 2, outcome="done")
         container.wait_for("queue_error", 4)
-        time.sleep(12)
+        time.sleep(60)
         with server():
             wait_until(lambda: len({one["id"] for one in notes(tmp_path / "books")}) == 12, "every message is done", 60)
             assert {one["pid"] for one in container.lives()} == before
