@@ -90,7 +90,7 @@ class Container:
         self._folder.cleanup()
 
     def lives(self) -> list[dict[str, Any]]:
-        return [life for life in pulse.read(self.run_dir) if life["alive"]]
+        return pulse.living(self.run_dir)
 
     def ready(self) -> None:
         """Wait until every process is about to receive."""

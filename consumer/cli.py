@@ -8,9 +8,9 @@ import sys
 from importlib import import_module
 
 from consumer import hearing
+from consumer.errors import INTERRUPTED
 from consumer.version import __version__
 
-INTERRUPTED = 130  # 128 + SIGINT
 COMMANDS = {
     "up": ("consumer.container.up", "run the container: supervisord and its processes"),
     "work": ("consumer.process.work", "run one consumer process"),
@@ -56,7 +56,3 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
             setattr(sys, name, os.fdopen(number, mode))
-
-
-if __name__ == "__main__":
-    sys.exit(program())

@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr, ValidationError
 
-from consumer.errors import SettingsError
+from consumer.errors import SettingsError, problem
 from consumer.settings import PREFIX, Settings, extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
 KNOWN = {PREFIX + name.upper(): name for name in Settings.model_fields}
-EXPORTED = {
-    "CONSUMER_PROCESSES": "processes",
-    "CONSUMER_STOP_WAIT_SECONDS": "stop_wait_seconds",
-    "CONSUMER_RUN_DIR": "run_dir",
-}  # what supervisord.conf asks of its environment
 LATER = {
     "CONSUMER_EXIT_WHEN_DRAINED",
     "CONSUMER_LEAKS",
@@ -40,7 +36,7 @@ PHRASES = {
     "string_pattern_mismatch": "{unit}",
     "time_parsing": "{unit}",
 }  # by pydantic's type of error
-OURS = {*EXPORTED, "CONSUMER_LOG_FD"}  # set by `consumer up` for its processes; not settings
+OURS = {"CONSUMER_STOP_WAIT_SECONDS", "CONSUMER_LOG_FD"}  # set by `consumer up` for its processes; not settings
 
 
 def load(overrides: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
@@ -81,21 +77,21 @@ def _times(settings: Settings) -> Iterator[str]:
     lease, beat, drain = settings.visibility_timeout, settings.heartbeat_interval, settings.drain_seconds
     longest_poll = max(1.0, drain - 5)
     if beat > lease / 3:
-        yield _problem(
+        yield problem(
             "CONSUMER_HEARTBEAT_INTERVAL with CONSUMER_VISIBILITY_TIMEOUT",
             expected=f"a renewal at least three times per lease, so at most {lease / 3:g} s",
             got=f"{beat:g} s of {lease} s",
             remedy="renew more often or take a longer lease",
         )
     if settings.wait_time_seconds > longest_poll:
-        yield _problem(
+        yield problem(
             "CONSUMER_WAIT_TIME_SECONDS with CONSUMER_STOP_TIMEOUT",
             expected=f"a long poll that ends 5 s before the drain of {drain:g} s does, so at most {longest_poll:g} s",
             got=f"{settings.wait_time_seconds} s",
             remedy="poll for less time or raise the platform's stop timeout (at most 120 s on Fargate)",
         )
     if settings.pulse_timeout >= lease - beat:
-        yield _problem(
+        yield problem(
             "CONSUMER_PULSE_TIMEOUT with CONSUMER_VISIBILITY_TIMEOUT and CONSUMER_HEARTBEAT_INTERVAL",
             expected=f"less than the lease minus its renewal interval, so under {lease - beat:g} s",
             got=f"{settings.pulse_timeout:g} s",
@@ -104,15 +100,8 @@ def _times(settings: Settings) -> Iterator[str]:
 
 
 def _choices(settings: Settings) -> Iterator[str]:
-    if wrong := [name for name in settings.envelope if name not in ENVELOPES]:
-        yield _problem(
-            "CONSUMER_ENVELOPE",
-            expected=f"names out of {', '.join(ENVELOPES)}, outermost first",
-            got=", ".join(wrong),
-            remedy="correct the names",
-        )
     if settings.database_url is not None:
-        yield _problem(
+        yield problem(
             "CONSUMER_DATABASE_URL",
             expected="nothing: this version has no ledger, so every message is delivered at least once",
             got="a URL",
@@ -120,12 +109,13 @@ def _choices(settings: Settings) -> Iterator[str]:
         )
 
 
-ENVELOPES = ("sns", "eventbridge", "s3")
-
-
-def exported(settings: Settings) -> dict[str, str]:
-    """Give what supervisord.conf needs in its environment."""
-    return {name: str(getattr(settings, field)) for name, field in EXPORTED.items()}
+def exported(settings: Settings, folder: Path) -> dict[str, str]:
+    """Give what supervisord.conf needs in its environment; `folder` is the run directory."""
+    return {
+        "CONSUMER_PROCESSES": str(settings.processes),
+        "CONSUMER_STOP_WAIT_SECONDS": str(settings.stop_wait_seconds),
+        "CONSUMER_RUN_DIR": str(folder),
+    }
 
 
 def shown(value: object) -> str:
@@ -151,7 +141,7 @@ def _names(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
         near = get_close_matches(name, KNOWN, n=1, cutoff=0.85)
         if near:
             problems.append(
-                _problem(name, "a known name", "an unknown one", f"rename it if {near[0]} is meant, else drop it")
+                problem(name, "a known name", "an unknown one", f"rename it if {near[0]} is meant, else drop it")
             )
         else:
             warnings.append(f"{name} is not a setting of this version and is ignored; `consumer settings` lists them")
@@ -163,10 +153,10 @@ def _problems(error: ValidationError) -> list[str]:
     for one in error.errors(include_url=False):
         name = PREFIX + str(one["loc"][0]).upper() if one["loc"] else "settings"
         if one["type"] == "missing":
-            problems.append(_problem(name, "a value", "none", f"set it; {_about(name)}"))
+            problems.append(problem(name, "a value", "none", f"set it; {_about(name)}"))
         elif one["type"] != "default_factory_not_called":  # follows from another setting's error
             problems.append(
-                _problem(name, _expected(name, one), repr(shown(one["input"])), f"correct it; {_about(name)}")
+                problem(name, _expected(name, one), repr(shown(one["input"])), f"correct it; {_about(name)}")
             )
     return problems
 
@@ -182,7 +172,3 @@ def _about(name: str) -> str:
     """Give the first sentence about a setting, to go on a line."""
     text = (Settings.model_fields[KNOWN[name]].description or "").partition(". ")[0].rstrip(".")
     return text[:1].lower() + text[1:]
-
-
-def _problem(names: str, expected: str, got: str, remedy: str) -> str:
-    return f"{names}: expected {expected}; got {got}. To do: {remedy}."

@@ -9,6 +9,10 @@ ConsumerError
 
 from __future__ import annotations
 
+import signal
+
+INTERRUPTED = 128 + signal.SIGINT  # exit code after Ctrl-C, as shells report it
+
 
 class ConsumerError(Exception):
     """Base of every exception that this package raises."""
@@ -60,3 +64,13 @@ def text_of(error: BaseException) -> str:
         return str(error)
     except Exception as slip:  # noqa: BLE001 - a slip in a message's text must not end the process
         return f"(no text: its __str__ raised {type(slip).__name__})"
+
+
+def described(error: BaseException) -> str:
+    """Name an exception's type and give its text."""
+    return f"{type(error).__qualname__}: {text_of(error)}"
+
+
+def problem(names: str, expected: str, got: str, remedy: str) -> str:
+    """Say what is wrong with what somebody gave us, and what to do about it."""
+    return f"{names}: expected {expected}; got {got}. To do: {remedy}."

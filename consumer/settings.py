@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.config import JsonDict
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "CONSUMER_"
 VISIBILITY_MAX = 43_200  # SQS: a message can be invisible for 12 h from its receipt, and extending does not reset that
@@ -44,25 +44,20 @@ def zone(value: object) -> object:
 
 Memory = Annotated[float, BeforeValidator(memory)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)]
+Envelopes = Annotated[tuple[Literal["sns", "eventbridge", "s3"], ...], NoDecode, BeforeValidator(words)]
 Zone = Annotated[ZoneInfo, BeforeValidator(zone)]
 
 
-def knob(unit: str, text: str, *, default: Any = ..., words: str = "", **rules: Any) -> Any:  # noqa: ANN401 - as Field
+def knob(unit: str, text: str, *, default: Any = ..., reads: str = "", **rules: Any) -> Any:  # noqa: ANN401 - as Field
     """Describe one setting: its unit, what it means, and how its default reads in the documentation."""
-    extra: JsonDict = {"unit": unit, "default": words}
-    if callable(default):
-        return Field(default_factory=default, description=text, json_schema_extra=extra, **rules)
-    return Field(default, description=text, json_schema_extra=extra, **rules)
+    about: JsonDict = {"unit": unit, "default": reads}
+    rules["default_factory" if callable(default) else "default"] = default
+    return Field(description=text, json_schema_extra=about, **rules)
 
 
 def drain_of(stop_timeout: float) -> float:
     """Seconds in which handlers may finish after SIGTERM, of the platform's stop timeout."""
     return stop_timeout - max(4.0, stop_timeout / 6) - AGENT_STOP
-
-
-def stop_wait_of(stop_timeout: float) -> int:
-    """Whole seconds after which supervisord kills a process that was told to stop."""
-    return int(stop_timeout - max(2.0, stop_timeout / 12) - AGENT_STOP)
 
 
 AGENT_STOP = 5.0  # supervisord stops its groups one after another: the agent's seconds come out of the same budget
@@ -86,7 +81,7 @@ class Settings(BaseSettings):
     wait_time_seconds: int = knob(
         "s", "Long poll. It is awaited when the process is told to stop, so it must end 5 s before the drain does.",
         default=lambda done: max(1, min(20, int(drain_of(done["stop_timeout"]) - 5))),
-        words="20, or what the stop timeout allows", ge=0, le=20,
+        reads="20, or what the stop timeout allows", ge=0, le=20,
     )  # fmt: skip
     visibility_timeout: int = knob(
         "s", "The lease: how long a received message stays hidden unless renewed. Passed on every receive.",
@@ -94,7 +89,7 @@ class Settings(BaseSettings):
     )  # fmt: skip
     heartbeat_interval: float = knob(
         "s", "The lease's renewal; at most a third of the lease.",
-        default=lambda done: min(30.0, done["visibility_timeout"] / 3), words="30, or a third of a shorter lease", gt=0,
+        default=lambda done: min(30.0, done["visibility_timeout"] / 3), reads="30, or a third of a shorter lease", gt=0,
     )  # fmt: skip
     time_limit: float = knob(
         "s", "One run of the handler; at most 11 h, since SQS gives 12.", default=900.0, gt=0, le=39_600
@@ -108,11 +103,11 @@ class Settings(BaseSettings):
     memory_limit: Memory = knob(
         "MiB", "Private memory (USS) at which a process retires between messages, after malloc_trim, in two readings. "
         "`auto` is the warm USS + (0.85 x the container's memory - the warm PSS of all) / processes, "
-        "at least + 32 MiB; 0 is off.", default=AUTO, words="auto", ge=AUTO,
+        "at least + 32 MiB; 0 is off.", default=AUTO, reads="auto", ge=AUTO,
     )  # fmt: skip
     container_memory: Memory = knob(
         "MiB", "The container's memory: this, else the ECS task metadata's, else the cgroup's; none found is none.",
-        default=0.0, words="found", ge=0,
+        default=0.0, reads="found", ge=0,
     )  # fmt: skip
     failure_limit: int = knob("count", "Failures in a row before a process retires; 0 is off.", default=0, ge=0)
     jitter: float = knob("fraction", "Downwards, of each limit, drawn once per life.", default=0.2, ge=0, lt=1)
@@ -129,10 +124,10 @@ class Settings(BaseSettings):
     )  # fmt: skip
 
     body: Literal["json", "text"] = knob("json or text", "How a body is decoded.", default="json")
-    envelope: Words = knob(
-        "sns, eventbridge, s3", "Envelopes around the body, outermost first (`sns,s3`).", default=(), words="none"
+    envelope: Envelopes = knob(
+        "sns, eventbridge, s3", "Envelopes around the body, outermost first (`sns,s3`).", default=(), reads="none"
     )
-    dlq_url: str = knob("URL or name", "The dead-letter queue.", default="", words="found (the queue's RedrivePolicy)")
+    dlq_url: str = knob("URL or name", "The dead-letter queue.", default="", reads="found (the queue's RedrivePolicy)")
     without_dlq: Literal["refuse", "delete", "keep"] = knob(
         "refuse, delete or keep",
         "What becomes of a rejected message where there is no dead-letter queue.",
@@ -143,18 +138,18 @@ class Settings(BaseSettings):
         "HH:MM",
         "When the queue must be empty; retries are drawn in so that one usual run still fits.",
         default=None,
-        words="none",
+        reads="none",
     )
-    timezone: Zone = knob("name", "The deadline's time zone.", default=ZoneInfo("UTC"), words="UTC")
+    timezone: Zone = knob("name", "The deadline's time zone.", default=ZoneInfo("UTC"), reads="UTC")
 
-    preload: Words = knob("modules", "Imported once, before the first fork.", default=(), words="none")
+    preload: Words = knob("modules", "Imported once, before the first fork.", default=(), reads="none")
     database_url: SecretStr | None = knob(
-        "URL", "The ledger's database. Not in this version: it must be unset.", default=None, words="none"
+        "URL", "The ledger's database. Not in this version: it must be unset.", default=None, reads="none"
     )
     pulse_timeout: float = knob(
         "s", "Age at which a process's sign of life is stale; less than the lease minus its renewal interval.",
         default=lambda done: min(45.0, 0.75 * (done["visibility_timeout"] - done["heartbeat_interval"])),
-        words="45, or less with a shorter lease", gt=0,
+        reads="45, or less with a shorter lease", gt=0,
     )  # fmt: skip
     patience: float = knob(
         "s",
@@ -166,25 +161,13 @@ class Settings(BaseSettings):
         "path",
         "Signs of life, supervisord's socket and pid file.",
         default="",
-        words="/run/consumer, else a private folder",
+        reads="/run/consumer, else a private folder",
     )
     log_format: Literal["json", "console"] = knob(
         "json or console", "How log lines are written.",
-        default=lambda _: "console" if sys.stdout.isatty() else "json", words="json; console on a terminal",
+        default=lambda _: "console" if sys.stdout.isatty() else "json", reads="json; console on a terminal",
     )  # fmt: skip
     log_level: Literal["debug", "info", "warning", "error"] = knob("level", "The least that is logged.", default="info")
-
-    @classmethod
-    def settings_customise_sources(  # noqa: D102 - see its base
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del settings_cls, dotenv_settings, file_secret_settings
-        return init_settings, env_settings
 
     @property
     def drain_seconds(self) -> float:
@@ -194,7 +177,7 @@ class Settings(BaseSettings):
     @property
     def stop_wait_seconds(self) -> int:
         """Whole seconds after which supervisord kills a process that was told to stop."""
-        return stop_wait_of(self.stop_timeout)
+        return int(self.stop_timeout - max(2.0, self.stop_timeout / 12) - AGENT_STOP)
 
 
 def extra(name: str) -> dict[str, Any]:

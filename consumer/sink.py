@@ -32,9 +32,8 @@ def writer(fd: int) -> Callable[[bytes], int]:
         return partial(os.write, fd)
     try:
         own = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_APPEND | os.O_NOCTTY | os.O_CLOEXEC)
-    except (
-        OSError
-    ):  # another user's pipe: ask first, which leaves a race for a pipe's last free page, and no better way
+    except OSError:
+        # Another user's pipe: ask first, which leaves a race for a pipe's last free page, and no better way.
         return partial(_write_if_room, fd)
     return partial(os.write, own)
 

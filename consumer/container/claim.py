@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from consumer import rundir
-from consumer.errors import SettingsError
+from consumer.errors import SettingsError, problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,4 +45,4 @@ def _hold(folder: Path) -> None:
 
 
 def _problem(expected: str, got: str, remedy: str) -> SettingsError:
-    return SettingsError([f"CONSUMER_RUN_DIR: expected {expected}; got {got}. To do: {remedy}."])
+    return SettingsError([problem("CONSUMER_RUN_DIR", expected, got, remedy)])

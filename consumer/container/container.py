@@ -9,20 +9,13 @@ from consumer.container.exits import NOT_STARTED, code_of, explained
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from consumer.container.journal import Journal
     from consumer.container.lives import Lives
     from consumer.container.stdout import Stdout
 
 
-def is_ours(argv: Sequence[str]) -> bool:
-    """Say whether a command is one of our processes; supervisord may run anything else beside them."""
-    return len(argv) > 1 and argv[0].rpartition("/")[2] == "consumer" and argv[1] == "work"
-
-
 class Container:
-    """The container's state of mind.
+    """What outlives a reload, and the verdict.
 
     forks: whether processes are forked from this one, with the application loaded, or exec'd afresh.
     kept: descriptors that stay open in the children.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer import rundir
 from consumer.clock import Clock
+from consumer.errors import SettingsError
 from consumer.process import pulse
 
 if TYPE_CHECKING:
@@ -26,16 +27,15 @@ def main(arguments: argparse.Namespace) -> int:
     """Print one line, and return 0 while the container consumes, else 1."""
     del arguments
     try:
-        healthy, why = verdict(pulse.read(rundir.resolve(os.environ.get("CONSUMER_RUN_DIR", ""))), Clock().time())
-    except OSError as error:
-        healthy, why = False, f"the run directory cannot be read: {error}"
+        healthy, why = verdict(pulse.living(rundir.resolve(os.environ.get("CONSUMER_RUN_DIR", ""))), Clock().time())
+    except SettingsError as error:
+        healthy, why = False, str(error)
     sys.stdout.write(f"{'healthy' if healthy else 'unhealthy'}: {why}\n")
     return 0 if healthy else 1
 
 
-def verdict(lives: Sequence[dict[str, Any]], now: float) -> tuple[bool, str]:
+def verdict(living: Sequence[dict[str, Any]], now: float) -> tuple[bool, str]:
     """Decide from the signs of life. One stale process is no reason to lose its siblings' work: half of them are."""
-    living = [life for life in lives if life["alive"]]
     if not living:
         return False, "no process shows a sign of life"
     wanted = max(living, key=lambda life: life["started"])["processes"]

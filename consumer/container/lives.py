@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from consumer.process import pulse
@@ -28,7 +27,7 @@ class Lives:
     def ended(self, pid: int) -> dict[str, Any]:
         """Give the last words of a life that has just ended; nothing when it died before it wrote any."""
         for path in self._folder.glob(f"*.{pid}.{self._births.pop(pid, None)}.json"):
-            return _read(path)
+            return pulse.read(path)
         return {}
 
     def lost(self) -> bool:
@@ -58,13 +57,5 @@ class Lives:
     def _is_needed(self, path: Path) -> bool:
         if path.suffix != ".json":  # half a word: its writer died before it could put it in place
             return False
-        in_hand = _read(path).get("in_hand", {})
+        in_hand = pulse.read(path).get("in_hand", {})
         return any(entry.get("lease_until", 0) > self._clock.time() for entry in in_hand.values())
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):  # gone meanwhile, or torn by a full disk: it holds nothing that anybody could use
-        return {}
-    return facts

@@ -16,7 +16,6 @@ from supervisor.options import ServerOptions
 from supervisor.states import SupervisorStates
 
 from consumer.container import child
-from consumer.container.container import is_ours
 from consumer.process.stop import BLOCKED
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class Options(ServerOptions):  # type: ignore[misc]
         """Reap one child, and note how it ended: supervisord's own events do not always say."""
         pid, status = super().waitpid()
         process = self.pidhistory.get(pid)
-        if process is not None and is_ours(process.config.command.split()):
+        if process is not None and runs_ours(process):
             self._guarded(self._container.ended, process.config.name, pid, status, told=process.killing)
         elif pid:
             self._container.lives.forget(pid)
@@ -108,12 +107,12 @@ class Options(ServerOptions):  # type: ignore[misc]
     def _given_up(self, event: Any) -> None:  # noqa: ANN401 - supervisor is not typed
         if self.mood < SupervisorStates.RUNNING:  # FATAL is also how supervisord ends one that waits for a restart
             return
-        if is_ours(event.process.config.command.split()):
+        if runs_ours(event.process):
             self._guarded(self._container.given_up, event.process.config.name)
 
     def _backed_off(self, event: Any) -> None:  # noqa: ANN401 - as above
         process = event.process
-        if not process.pid and is_ours(process.config.command.split()):  # no pid: there never was a process
+        if not process.pid and runs_ours(process):  # no pid: there never was a process
             self._guarded(self._container.not_started, process.config.name, process.spawnerr)
 
     def _guarded(self, judge: Any, *facts: Any, **more: Any) -> None:  # noqa: ANN401 - any of the three above
@@ -123,3 +122,13 @@ class Options(ServerOptions):  # type: ignore[misc]
                 self.mood = SupervisorStates.SHUTDOWN
         except Exception as error:  # noqa: BLE001
             self._container.journal.error(f"cannot judge how a process ended: {error!r}")
+
+
+def is_ours(argv: Sequence[str]) -> bool:
+    """Say whether a command is one of our processes; supervisord may run anything else beside them."""
+    return len(argv) > 1 and argv[0].rpartition("/")[2] == "consumer" and argv[1] == "work"
+
+
+def runs_ours(process: Any) -> bool:  # noqa: ANN401 - supervisor is not typed
+    """Say whether a program of supervisord's file is one of our processes."""
+    return is_ours(process.config.command.split())

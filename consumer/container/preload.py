@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError
 
-from consumer.errors import HandlerError
+from consumer.errors import HandlerError, described
 from consumer.message import queue
 from consumer.process import handlers
 
@@ -80,7 +80,7 @@ def explained(error: BaseException) -> str:
     """Say why the application cannot be loaded: where in the user's code, and one sentence."""
     ours = isinstance(error, HandlerError)
     cause = error.__cause__ if ours else error
-    sentence = str(error) if ours else f"the application cannot be loaded: {type(error).__name__}: {error}"
+    sentence = str(error) if ours else f"the application cannot be loaded: {described(error)}"
     trace = traceback.extract_tb(cause.__traceback__ if cause else None)
     frames = [frame for frame in trace if _is_users(frame.filename)]
     return "".join(traceback.format_list(frames[-FRAMES:])) + sentence

@@ -18,7 +18,7 @@ from consumer.container.container import Container
 from consumer.container.journal import Journal
 from consumer.container.lives import Lives
 from consumer.container.stdout import Stdout
-from consumer.errors import SettingsError
+from consumer.errors import SettingsError, problem
 from consumer.hearing import STOPPING
 from consumer.process import memory
 from consumer.process.stop import Leaving
@@ -60,7 +60,11 @@ def main(arguments: argparse.Namespace) -> int:
     for warning in warnings:
         journal.warning(warning)
     try:
-        files = _without_fork(journal, unsafe) if unsafe else _load(settings, clock)
+        if unsafe:
+            journal.warning(
+                f"processes are not forked from the loaded application, but load it for themselves: {unsafe}"
+            )
+        files = frozenset() if unsafe else _load(settings, clock)
         if files is None:
             return Leaving.HANDLER.value
         lives = Lives(folder, clock)
@@ -81,16 +85,13 @@ def _configuration(given: str | None) -> Path:
         if place.is_file():
             return place.resolve()
     looked = " and ".join(map(str, places))
-    raise SettingsError(
-        [f"--configuration: expected supervisord's file; got none at {looked}. To do: correct the path."]
-    )
+    raise SettingsError([problem("--configuration", "supervisord's file", f"none at {looked}", "correct the path")])
 
 
 def _export(settings: Settings, given: Mapping[str, object], folder: Path) -> None:
     """Leave in the environment what supervisord's file and the processes need: resolved, so that all agree."""
     os.environ.update({PREFIX + name.upper(): str(value) for name, value in given.items() if value is not None})
-    os.environ.update(environment.exported(settings))
-    os.environ["CONSUMER_RUN_DIR"] = str(folder)
+    os.environ.update(environment.exported(settings, folder))
     os.environ["CONSUMER_LOG_FORMAT"] = settings.log_format  # a process sees a pipe where this one sees a terminal
     found = memory.budget(settings)
     if found:  # asked of the platform once, not by each process
@@ -126,11 +127,6 @@ def _start_afresh(reason: str) -> NoReturn:
     os.environ[UNSAFE] = reason
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until it has handlers again: a pending signal outlives an exec
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
-
-
-def _without_fork(journal: Journal, reason: str) -> frozenset[int]:
-    journal.warning(f"processes are not forked from the loaded application, but load it for themselves: {reason}")
-    return frozenset()
 
 
 def _log_descriptor() -> int:

@@ -28,6 +28,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Print the settings; return 64 when they are wrong."""
     try:
         settings, warnings = environment.load()
+        exported = environment.exported(settings, rundir.resolve(settings.run_dir)) if arguments.export else {}
     except SettingsError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
@@ -35,8 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
     for warning in warnings:
         print(warning, file=sys.stderr)
     if arguments.export:
-        resolved = settings.model_copy(update={"run_dir": str(rundir.resolve(settings.run_dir))})
-        print("\n".join(f"{name}={value}" for name, value in environment.exported(resolved).items()))
+        print("\n".join(f"{name}={value}" for name, value in exported.items()))
         return 0
     rows = [
         (PREFIX + name.upper(), value_of(settings, name), environment.source(name), unit_of(name))

@@ -16,9 +16,10 @@ from consumer import rundir
 from consumer.clock import Clock
 from consumer.desk.table import table
 from consumer.environment import shown
+from consumer.errors import SettingsError, problem
 from consumer.message import client
 from consumer.message.queue import counts, locate
-from consumer.message.trouble import code
+from consumer.message.trouble import explained
 from consumer.process import pulse
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print the status; return 1 when the queue does not answer or no process lives."""
     now = Clock().time()
-    lives = [life for life in pulse.read(rundir.resolve(os.environ.get("CONSUMER_RUN_DIR", ""))) if life["alive"]]
+    try:
+        lives = pulse.living(rundir.resolve(os.environ.get("CONSUMER_RUN_DIR", "")))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
     queue, problem = _queue(os.environ.get("CONSUMER_QUEUE_URL", ""))
     if arguments.json:
         status = {"container": socket.gethostname(), "queue": queue, "processes": [public(life) for life in lives]}
@@ -77,9 +82,9 @@ def _page(lives: list[dict[str, Any]], queue: dict[str, int] | None, now: float)
 def _queue(name: str) -> tuple[dict[str, int] | None, str]:
     """Ask for the queue's counts; give them, or what stands in the way."""
     if not name:
-        return None, "CONSUMER_QUEUE_URL: expected a queue's URL or name; got none. To do: set it."
+        return None, problem("CONSUMER_QUEUE_URL", "a queue's URL or name", "none", "set it")
     try:
         sqs = client.hurried(name)
         return asdict(counts(sqs, locate(sqs, name))), ""
     except (BotoCoreError, ClientError) as error:
-        return None, f"queue {shown(name)}: expected its counts; got {code(error)}: {error}"
+        return None, f"queue {shown(name)}: expected its counts; got {explained(error)}"

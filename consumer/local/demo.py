@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from consumer.clock import Clock
-from consumer.desk.send import Sender
-from consumer.errors import ConsumerError
+from consumer.desk.sender import Sender
+from consumer.errors import INTERRUPTED, ConsumerError, problem
 from consumer.local import orders as order_file
 from consumer.local import server, upstream
 from consumer.local.container import Container
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from consumer.local.upstream import Upstream
 
 FAILED = 1
-INTERRUPTED = 130  # shells: 128 + SIGINT
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -63,7 +62,7 @@ def main(arguments: Namespace) -> int:
 
 def _run(arguments: Namespace, clock: Clock, interrupt: Interrupt) -> int:
     if arguments.processes < 1:
-        raise ConsumerError(f"--processes: expected 1 or more; got {arguments.processes}. To do: leave it out.")
+        raise ConsumerError(problem("--processes", "1 or more", str(arguments.processes), "leave it out"))
     examples = order_file.examples()
     orders = order_file.load(arguments.orders or examples / "orders.jsonl")
     folder = Path(tempfile.mkdtemp(prefix="consumer-demo-"))

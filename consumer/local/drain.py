@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.container.exits import explained
 from consumer.errors import ConsumerError
 from consumer.local.deliveries import Deliveries, Follower
-from consumer.local.scene import Memory, lives, row, scene
+from consumer.local.scene import Memory, row, scene
+from consumer.process import pulse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +24,6 @@ COUNT_EVERY = 1.0
 EMPTY_COUNTS = 3  # in a row: a queue's counts are approximate
 STALLED_AFTER = 60.0  # an order takes 3 s and its longest pause 9
 KILLED_AFTER = 40.0  # the stop timeout of 30 s, and what a platform adds
-EXITS = {64: "its settings are wrong", 70: "its handler cannot be loaded", 75: "it may not use the queue"}
 
 
 class Drain:
@@ -79,7 +80,7 @@ class Drain:
         now = self._clock.time()
         self.told.feed(self._log.more())
         self.memory.sample()
-        rows = tuple(row(life, self._names, self.memory.now, now) for life in lives(self._container.run_dir))
+        rows = tuple(row(life, self._names, self.memory.now, now) for life in pulse.living(self._container.run_dir))
         elapsed = self._clock.monotonic() - self._began
         self._screen.show(scene(stage, elapsed, len(self._names), self.told, rows, now))
 
@@ -101,10 +102,8 @@ class Drain:
         return self._clock.monotonic() - since > STALLED_AFTER
 
     def _died(self) -> ConsumerError:
-        code = self._container.exit_code or 0
-        why = f" ({EXITS[code]})" if code in EXITS else ""
         return ConsumerError(
-            f"expected the container to drain the queue; it left with exit code {code}{why}. "
+            f"expected the container to drain the queue; it left with {explained(self._container.exit_code or 0)}. "
             f"To do: see the last lines of its log, {self._container.log}\n{self._last_words()}"
         )
 

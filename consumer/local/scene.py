@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from consumer.process import pulse
 from consumer.process.memory import measure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from consumer.clock import Clock
     from consumer.local.deliveries import Deliveries
@@ -124,8 +122,3 @@ def _pss(pid: int) -> float | None:
         return measure(pid).pss
     except psutil.Error:  # gone meanwhile
         return None
-
-
-def lives(run_dir: Path) -> list[dict[str, Any]]:
-    """Read the processes that are alive."""
-    return [life for life in pulse.read(run_dir) if life["alive"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -97,10 +98,8 @@ def view(clock: Clock, *, silent: bool) -> View:
     if silent:
         return Silent()
     if sys.stdout.isatty():
-        try:
+        with suppress(ImportError):
             return Picture()
-        except ImportError:
-            return Lines(clock)
     return Lines(clock)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
 
-from consumer.errors import HandlerError, Reject
+from consumer.errors import HandlerError, Reject, described
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Decoder:
         except ValidationError as error:
             raise Reject(f"body: {_summary(error)}") from None  # pydantic's own text shows the body
         except (ValueError, RecursionError) as error:
-            raise Reject(f"body: {type(error).__name__}: {error}") from None
+            raise Reject(f"body: {described(error)}") from None
 
     def _typed(self, value: Any) -> Any:  # noqa: ANN401 - JSON
         if not self._json:
@@ -56,7 +56,7 @@ def adapter(expected: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type at al
         found.rebuild(raise_errors=True)  # a name that is missing inside the type would else fail every message
     except (PydanticUserError, PydanticUndefinedAnnotation, TypeError) as error:
         raise HandlerError(
-            f"Message[{expected}]: expected a type that pydantic validates; got {type(error).__name__}: {error}"
+            f"Message[{expected}]: expected a type that pydantic validates; got {described(error)}"
         ) from error
     return found
 
@@ -85,7 +85,7 @@ def _shape(value: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def _summary(error: ValidationError) -> str:
-    """Say where and what, never the values: bodies are not logged unless asked."""
+    """Say where and what, never the values: bodies are never logged."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(map(str, first["loc"])) or "the body"
     more = f", and {error.error_count() - 1} more" if error.error_count() > 1 else ""

@@ -55,17 +55,14 @@ def explain(message: Message[Any], reject: Reject, attempt: int) -> str:
         "receive_count": message.receive_count,
         "sent": message.sent,
     }
+
+    def written(room: int) -> str:
+        return json.dumps(facts | {name: facts[name][:room] for name in ("reason", "error", "text")})
+
     room = 600
-    while (
-        len(
-            written := json.dumps(
-                {**facts, "reason": facts["reason"][:room], "error": facts["error"][:room], "text": text[:room]}
-            )
-        )
-        > REASON_MAX
-    ):
+    while len(written(room)) > REASON_MAX:
         room //= 2  # a character may take up to twelve bytes escaped
-    return written
+    return written(room)
 
 
 def size(body: str, attributes: Mapping[str, Any]) -> int:

@@ -15,7 +15,7 @@ from consumer.message.message import Message
 from consumer.settings import VISIBILITY_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mypy_boto3_sqs import SQSClient
 
@@ -44,10 +44,10 @@ class Queue:
         self._settings = settings
         self._clock = clock
         self._hurried = False
-        threads = lanes(settings)
+        width = threads(settings)
         self._poll = Lane("poll")
-        self._renew = Lane("lease", threads)
-        self._settle = Lane("settle", threads)
+        self._renew = Lane("lease", width)
+        self._settle = Lane("settle", width)
 
     @cached_property
     def _clients(self) -> client.Clients:
@@ -102,17 +102,15 @@ class Queue:
         await self._settle.run(lambda: self._hide(self._control, message, seconds))
 
     async def release(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:
-        """Give messages back at once; return those that the queue would not take back."""
-        refused = []
-        for start in range(0, len(messages), BATCH):
-            some = messages[start : start + BATCH]
-            entries: Any = [
-                {"Id": str(index), "ReceiptHandle": one.receipt_handle, "VisibilityTimeout": 0}
-                for index, one in enumerate(some)
-            ]
-            answer = await self._settle.run(self._giving_back(entries))
-            refused += [some[int(failure["Id"])] for failure in answer.get("Failed", [])]
-        return refused
+        """Give one receive's messages back at once; return those that the queue would not take back."""
+        entries: Any = [
+            {"Id": str(index), "ReceiptHandle": one.receipt_handle, "VisibilityTimeout": 0}
+            for index, one in enumerate(messages)
+        ]
+        answer = await self._settle.run(
+            lambda: self._control.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+        )
+        return [messages[int(failure["Id"])] for failure in answer.get("Failed", [])]
 
     async def delete(self, message: Message[Any]) -> None:
         """Delete a message: it is done."""
@@ -137,16 +135,13 @@ class Queue:
             QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=timeout
         )
 
-    def _giving_back(self, entries: Any) -> Callable[[], Any]:  # noqa: ANN401 - the wire's own shape
-        return lambda: self._control.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
-
 
 def clients(settings: Settings) -> client.Clients:
     """Give a process's clients; called before the fork, it makes them for all processes."""
-    return client.of_process(settings.queue_url, settings.wait_time_seconds, lanes(settings))
+    return client.of_process(settings.queue_url, settings.wait_time_seconds, threads(settings))
 
 
-def lanes(settings: Settings) -> int:
+def threads(settings: Settings) -> int:
     """Give how many calls of one kind may be under way at once."""
     return min(4, settings.concurrency)
 

@@ -180,7 +180,7 @@ class Delivery:
             case LeftAlone():
                 facts["ran"] = ran.cause  # a run that returned is a run that will be repeated
         if ran.error is not None:
-            facts["error"] = f"{type(ran.error).__qualname__}: {errors.text_of(ran.error)}"
+            facts["error"] = errors.described(ran.error)
         bad = outcome.failed or isinstance(outcome, LeftAlone)
         wants_trace = bad and ran.cause == "raised" and not isinstance(ran.error, errors.Reject)
         say = hand.log.warning if bad else hand.log.info

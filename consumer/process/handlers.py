@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
-from consumer.errors import HandlerError
+from consumer.errors import HandlerError, described
 from consumer.message.body import Decoder
 from consumer.message.message import Message
 from consumer.process.context import Context
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 class Handler:
     """The user's function, and how to call it."""
 
-    name: str
     function: Callable[..., Any]
     is_async: bool
     wants_context: bool
@@ -48,21 +47,16 @@ def load(settings: Settings) -> Handler:
     for part in name.split("."):
         function = getattr(function, part, None)
         if function is None:
-            raise HandlerError(
-                _problem(settings, f"a function {name!r} in {module_name}", f"none; {module_name} has no {part!r}")
-            )
+            raise _wrong(settings, f"a function {name!r} in {module_name}", f"none; {module_name} has no {part!r}")
     if not callable(function) or inspect.isclass(function):
-        raise HandlerError(_problem(settings, "a function", f"{type(function).__name__}: {function!r}"))
+        raise _wrong(settings, "a function", f"{type(function).__name__}: {function!r}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise HandlerError(_problem(settings, "a function that runs when it is called", "one that yields"))
+        raise _wrong(settings, "a function that runs when it is called", "one that yields")
     marks: Marks = getattr(function, MARKED, Marks())
     if marks.key is not None:
-        raise HandlerError(
-            _problem(settings, "no key=, which needs a ledger (CONSUMER_DATABASE_URL)", "a key= and no ledger")
-        )
+        raise _wrong(settings, "no key=, which needs a ledger (CONSUMER_DATABASE_URL)", "a key= and no ledger")
     positional = _positional(settings, function)
     return Handler(
-        name=settings.handler,
         function=function,
         is_async=inspect.iscoroutinefunction(function)
         or inspect.iscoroutinefunction(getattr(function, "__call__", None)),  # noqa: B004
@@ -81,7 +75,7 @@ def enter(module: str, wanted_by: str) -> Any:  # noqa: ANN401 - a module
     except (Exception, SystemExit) as error:  # a script without its `if __name__ == "__main__"`
         raise HandlerError(
             f"{wanted_by}: expected a module {module!r} that can be imported from {here}; "
-            f"got {type(error).__name__}: {error}. "
+            f"got {described(error)}. "
             "To do: correct the name, or run from the folder that holds it."
         ) from error
 
@@ -93,7 +87,7 @@ def run_preload_hooks() -> None:
             hook()
         except (Exception, SystemExit) as error:
             name = getattr(hook, "__qualname__", repr(hook))
-            raise HandlerError(f"@on_preload {name}: {type(error).__name__}: {error}") from error
+            raise HandlerError(f"@on_preload {name}: {described(error)}") from error
 
 
 def _positional(settings: Settings, function: Callable[..., Any]) -> list[str]:
@@ -101,18 +95,15 @@ def _positional(settings: Settings, function: Callable[..., Any]) -> list[str]:
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError) as error:
-        raise HandlerError(_problem(settings, "a function with a signature", str(error))) from error
+        raise _wrong(settings, "a function with a signature", str(error)) from error
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     usable = [one for one in parameters if one.kind in kinds]
     required = [one for one in usable if one.default is one.empty]
     forced = [one for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY and one.default is one.empty]
     starred = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters)
     if forced or len(required) > 2 or not (usable or starred):  # noqa: PLR2004 - message and context
-        raise HandlerError(
-            _problem(
-                settings, "handler(message) or handler(message, context)", f"{function}{inspect.signature(function)}"
-            )
-        )
+        got = f"{function}{inspect.signature(function)}"
+        raise _wrong(settings, "handler(message) or handler(message, context)", got)
     return [one.name for one in usable][:2] if usable else ["message", "context"]
 
 
@@ -128,9 +119,9 @@ def _body_type(settings: Settings, function: Callable[..., Any], first: str) -> 
     except (NameError, TypeError, AttributeError) as error:
         if raw is None or (isinstance(raw, str) and "[" not in raw):
             return Any  # a plain name that only type checkers can see says nothing about the body
-        raise HandlerError(_problem(settings, "annotations whose names exist at run time", str(error))) from error
+        raise _wrong(settings, "annotations whose names exist at run time", str(error)) from error
     return get_args(found)[0] if get_origin(found) is Message else Any
 
 
-def _problem(settings: Settings, expected: str, got: str) -> str:
-    return f"CONSUMER_HANDLER={settings.handler}: expected {expected}; got {got}."
+def _wrong(settings: Settings, expected: str, got: str) -> HandlerError:
+    return HandlerError(f"CONSUMER_HANDLER={settings.handler}: expected {expected}; got {got}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from consumer.errors import described, problem
 from consumer.message.trouble import explained
 from consumer.process.patience import Verb
 from consumer.process.stop import Leaving
@@ -42,14 +43,14 @@ class Loop:
     async def run(self) -> Leaving:
         """Receive and deliver until told to stop or worn out; say why it ended."""
         await self.open()
-        while not self.leaving():
+        while not self.must_leave():
             await self.room()
             for message in await self.receive():
                 self.start(message)
         await self.drain()
-        return self._stop.leaving or Leaving.STOPPED
+        return self._stop.leaving
 
-    def leaving(self) -> bool:
+    def must_leave(self) -> bool:
         """Whether to take no more messages."""
         if not self._stop.requested.done():
             if self._patience.over():
@@ -64,12 +65,12 @@ class Loop:
             if self._stop.requested.done():
                 return
         if not self._queue.dlq_url and self._settings.without_dlq == "refuse":
-            problem = (
-                "CONSUMER_DLQ_URL: expected a dead-letter queue; got none, and the queue has no RedrivePolicy. "
-                "To do: set one of them, or CONSUMER_WITHOUT_DLQ=delete or keep."
-            )
-            self._log.error("wrong_settings", problem=problem)
-            self._stop.retire(Leaving.SETTINGS, problem)
+            wrong = problem(
+                "CONSUMER_DLQ_URL", "a dead-letter queue", "none, and the queue has no RedrivePolicy",
+                "set one of them, or CONSUMER_WITHOUT_DLQ=delete or keep",
+            )  # fmt: skip
+            self._log.error("wrong_settings", problem=wrong)
+            self._stop.retire(Leaving.SETTINGS, wrong)
             return
         self._log.info("process_ready", dlq=self._queue.dlq_url.rpartition("/")[2] or self._settings.without_dlq)
 
@@ -91,7 +92,7 @@ class Loop:
     async def receive(self) -> list[Message[str]]:
         """Take as many messages as there are free slots; what arrives after the word to stop is given back."""
         free = self.free()
-        if free < 1 or self.leaving():
+        if free < 1 or self.must_leave():
             return []
         if not self.running:
             self._pulse.write(state="idle")
@@ -143,7 +144,7 @@ class Loop:
     def _ended(self, task: asyncio.Task[Outcome]) -> None:
         self.running.discard(task)
         if (error := task.exception()) is not None:
-            self._log.error("delivery_broken", error=f"{type(error).__name__}: {error}", exc_info=error)
+            self._log.error("delivery_broken", error=described(error), exc_info=error)
             self._stop.tell(f"a delivery broke: {error}", Leaving.BROKEN)
             return
         self._recycle.record(task.result())
@@ -157,7 +158,7 @@ class Loop:
         self._pulse.write(state="draining")
         while len(self.running) > len(self._delivery.hung) and not self._stop.over.done():
             await self._clock.first(*self.running, self._stop.over)
-        if self._stop.leaving and self._stop.leaving.worn_out:
+        if self._stop.leaving.worn_out:
             await self._clock.first(self._stop.telling, seconds=self._recycle.too_young())
         self._queue.hurry()
         self._stop.finish()

@@ -39,20 +39,13 @@ def measure(pid: int | None = None) -> Memory:
     return Memory(found.uss / MIB, found.pss / MIB, found.rss / MIB)
 
 
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
+
+
 def trim() -> None:
     """Have glibc give free memory back to the system; elsewhere do nothing."""
     if _malloc_trim is not None:
         _malloc_trim(0)
-
-
-def _find_malloc_trim() -> ctypes._NamedFuncPointer | None:
-    try:
-        return ctypes.CDLL("libc.so.6").malloc_trim
-    except (OSError, AttributeError):  # musl, macOS
-        return None
-
-
-_malloc_trim = _find_malloc_trim()
 
 
 def budget(settings: Settings) -> float:

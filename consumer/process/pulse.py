@@ -78,15 +78,16 @@ class Pulse:
         self.path.unlink(missing_ok=True)
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
-    """Read every life's file, in order of process names; `alive` says whether the life is still going on."""
-    lives = []
-    for path in sorted(folder.glob("*.*.*.json")):
-        try:
-            facts = json.loads(path.read_text())
-        except (OSError, ValueError):  # its life has just ended, and it with it
-            continue
-        facts["path"] = str(path)
-        facts["alive"] = started(facts["pid"]) == facts["start_ticks"]
-        lives.append(facts)
-    return lives
+def read(path: Path) -> dict[str, Any]:
+    """Read one life's file; nothing when it is gone, its life being over, or torn by a full disk."""
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return facts
+
+
+def living(folder: Path) -> list[dict[str, Any]]:
+    """Read the files of the lives that are going on, in order of process names."""
+    lives = map(read, sorted(folder.glob("*.*.*.json")))
+    return [life for life in lives if life and started(life["pid"]) == life["start_ticks"]]

@@ -8,6 +8,7 @@ import signal
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from consumer.errors import INTERRUPTED
 from consumer.process import forking
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 BLOCKED = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD}
 """Signals that a forked process holds back until its own handlers stand: before that they would meet supervisord's."""
-
-AT_ONCE = 130  # a second Ctrl-C: 128 + SIGINT, as shells report it
 
 
 class Leaving(Enum):
@@ -61,7 +60,7 @@ class Stop:
         loop = asyncio.get_running_loop()
         self.requested: asyncio.Future[None] = loop.create_future()
         self.over: asyncio.Future[None] = loop.create_future()
-        self.leaving: Leaving | None = None
+        self.leaving = Leaving.STOPPED
         self.detail = ""
         self.telling: asyncio.Future[None] = loop.create_future()
         self.on_told: list[Callable[[], None]] = []
@@ -79,7 +78,7 @@ class Stop:
 
     def retire(self, leaving: Leaving, detail: str = "") -> None:
         """Take no more messages; let what is in hand come to its own end."""
-        if self.leaving is None or leaving in OVERRIDING:
+        if not self.requested.done() or leaving in OVERRIDING:
             self.leaving, self.detail = leaving, detail
         if not self.requested.done():
             self.requested.set_result(None)
@@ -111,5 +110,5 @@ class Stop:
 
     def _interrupted(self) -> None:
         if self.told:
-            os._exit(AT_ONCE)
+            os._exit(INTERRUPTED)
         self.tell("SIGINT")

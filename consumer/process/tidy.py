@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from consumer.errors import text_of
+from consumer.errors import described
 from consumer.process import memory
 from consumer.process.hooks import RESET
 from consumer.process.stop import Leaving
@@ -37,9 +37,7 @@ class Tidy:
             self._stop.finish()
             return
         for name, error in failed:
-            self._log.error(
-                "reset_hook_failed", hook=name, error=f"{type(error).__qualname__}: {text_of(error)}", exc_info=error
-            )
+            self._log.error("reset_hook_failed", hook=name, error=described(error), exc_info=error)
         if self._clock.monotonic() - self._collected >= COLLECT_EVERY:
             self._collected = self._clock.monotonic()
             gc.collect()

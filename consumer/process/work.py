@@ -57,8 +57,6 @@ def run(given: dict[str, Any] | None = None) -> int:
         folder = rundir.resolve(settings.run_dir)
     except SettingsError as error:
         return _refuse(Leaving.SETTINGS, error.problems)
-    except OSError as error:
-        return _refuse(Leaving.SETTINGS, [f"CONSUMER_RUN_DIR: expected a folder that can be written; got {error}"])
     process = os.environ.get("SUPERVISOR_PROCESS_NAME", "worker")
     tags = logs.identity(process, settings.queue_url)
     sink = _stdout(tags)

@@ -83,12 +83,12 @@ async def test_a_delay_of_part_of_a_second_is_not_none(queues: Queues) -> None:
     assert queues.counts().visible == 0
 
 
-async def test_messages_are_given_back_by_tens(queues: Queues) -> None:
-    queues.send(*range(13))
+async def test_messages_are_given_back_together(queues: Queues) -> None:
+    queues.send(*range(10))
     queue = opened(queues)
-    messages = await received(queue, 13)
+    messages = await received(queue, 10)
     assert await queue.release(messages) == []
-    assert queues.counts().visible == 13
+    assert queues.counts().visible == 10
 
 
 async def test_what_cannot_be_given_back_is_named(queues: Queues) -> None:

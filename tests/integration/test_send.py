@@ -10,7 +10,7 @@ import pytest
 
 from consumer.clock import Clock
 from consumer.desk.lines import Line, read
-from consumer.desk.send import Sender
+from consumer.desk.sender import Sender
 from consumer.message import client
 
 if TYPE_CHECKING:

@@ -77,7 +77,7 @@ class Program:
 
     def lives(self) -> list[dict[str, Any]]:
         """The processes that live, from their signs of life."""
-        return [life for life in pulse.read(self.run_dir) if life["alive"]] if self.run_dir.is_dir() else []
+        return pulse.living(self.run_dir)
 
     def events(self, name: str = "", **facts: object) -> list[dict[str, Any]]:
         """The log's lines with this event and these facts."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.desk.lines import BODY_MAX, Line, read
-from consumer.desk.send import TRIES, Sender, batches
+from consumer.desk.sender import TRIES, Sender, batches
 from consumer.testing import FakeClock
 
 if TYPE_CHECKING:

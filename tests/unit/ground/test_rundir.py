@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer import rundir
+from consumer.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,18 +43,18 @@ def test_a_folder_that_others_may_write_to_is_refused(nowhere: Path) -> None:
     folder = nowhere / f"consumer-{os.getuid()}"
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(PermissionError, match="CONSUMER_RUN_DIR"):
+    with pytest.raises(SettingsError, match="CONSUMER_RUN_DIR"):
         rundir.resolve()
 
 
 def test_a_link_to_somebody_s_folder_is_refused(nowhere: Path) -> None:
     (nowhere / "theirs").mkdir(mode=0o755)
     (nowhere / f"consumer-{os.getuid()}").symlink_to(nowhere / "theirs")
-    with pytest.raises(OSError, match="consumer-"):
+    with pytest.raises(SettingsError, match="consumer-"):
         rundir.resolve()
 
 
 def test_a_file_in_its_place_is_an_error(nowhere: Path) -> None:
     (nowhere / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(SettingsError, match="file"):
         rundir.resolve(str(nowhere / "file"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import time
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -298,8 +299,7 @@ def test_every_setting_says_what_it_is() -> None:
 
 
 def test_what_supervisord_asks_for_is_exported() -> None:
-    found = settings(processes=8, run_dir="/run/x")
-    assert environment.exported(found) == {
+    assert environment.exported(settings(processes=8), Path("/run/x")) == {
         "CONSUMER_PROCESSES": "8",
         "CONSUMER_STOP_WAIT_SECONDS": "105",
         "CONSUMER_RUN_DIR": "/run/x",

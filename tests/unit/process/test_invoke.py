@@ -40,9 +40,8 @@ class Bench:
         self.stop = Stop(clock, 95)
         self.context = Context(1, None, remaining=lambda: 60.0)
         handler = Handler(
-            "app:handle", function, inspect.iscoroutinefunction(function), wants_context=True,
-            decoder=decoder or Decoder("json", ()),
-        )  # fmt: skip
+            function, inspect.iscoroutinefunction(function), wants_context=True, decoder=decoder or Decoder("json", ())
+        )
         self.invoker = Invoker(handler, settings(concurrency=2), clock)
 
     async def run(self, body: str = "{}", message_id: str = "m1") -> Ran:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from consumer.process.stop import AT_ONCE, Leaving, Stop
+from consumer.errors import INTERRUPTED
+from consumer.process.stop import Leaving, Stop
 
 if TYPE_CHECKING:
     from consumer.testing import FakeClock
@@ -84,7 +85,7 @@ async def test_a_second_interrupt_leaves_at_once(stop: Stop, monkeypatch: pytest
         pass
 
     def leave(code: int) -> NoReturn:
-        assert code == AT_ONCE == 130
+        assert code == INTERRUPTED == 130
         raise Left
 
     monkeypatch.setattr(os, "_exit", leave)
