@@ -58,25 +58,28 @@ class Clock:
     async def first(self, *futures: asyncio.Future[Any], seconds: float | None = None) -> bool:
         """Wait until one of the futures is done or the seconds are over; cancel nothing.
 
-        Returns whether a future is done.
+        Returns whether a future is done. Where one is done already, or there are no seconds, others get their turn all
+        the same: a loop around this that waits for a future's own callbacks would else never let them run.
         """
-        if not any(future.done() for future in futures) and (seconds is None or seconds > 0):
-            woken = _running_loop().create_future()
+        loop = _running_loop()
+        woken = loop.create_future()
 
-            def wake(_: object = None) -> None:
-                if not woken.done():
-                    woken.set_result(None)
+        def wake(_: object = None) -> None:
+            if not woken.done():
+                woken.set_result(None)
 
-            timer = None if seconds is None else self.call_later(seconds, wake)
+        timer = None if seconds is None or seconds <= 0 else self.call_later(seconds, wake)
+        if timer is None and seconds is not None:
+            loop.call_soon(wake)
+        for future in futures:
+            future.add_done_callback(wake)
+        try:
+            await woken
+        finally:
+            if timer is not None:
+                timer.cancel()
             for future in futures:
-                future.add_done_callback(wake)
-            try:
-                await woken
-            finally:
-                if timer is not None:
-                    timer.cancel()
-                for future in futures:
-                    future.remove_done_callback(wake)
+                future.remove_done_callback(wake)
         return any(future.done() for future in futures)
 
 

@@ -62,7 +62,7 @@ def text_of(error: BaseException) -> str:
     """Put an exception into words, a user's own too, whose `__str__` may raise."""
     try:
         return str(error)
-    except Exception as slip:  # noqa: BLE001 - a slip in a message's text must not end the process
+    except BaseException as slip:  # noqa: BLE001 - a slip in a message's text must not end the process
         return f"(no text: its __str__ raised {type(slip).__name__})"
 
 

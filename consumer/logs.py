@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -49,20 +50,23 @@ def configure(*, form: str, level: str, sink: Sink, **tags: object) -> Filtering
     ]
     if form == "json":
         final: list[Any] = [structlog.processors.format_exc_info, render]
-        for name in ("stdout", "stderr"):
-            setattr(sys, name, Printed(name))
     else:
         tags = {"process": tags.get("process")}  # a person at a terminal knows which container and queue
         plain = structlog.dev.plain_traceback  # the other kinds print the handler's variables, and so the body
         final = [structlog.dev.ConsoleRenderer(colors=os.isatty(1), exception_formatter=plain), encode]
-    structlog.configure(
-        processors=[*shared, *final],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+    processors, wrapper = [*shared, *final], structlog.make_filtering_bound_logger(number)
+    structlog.configure(  # for the user's own loggers; a handler may configure them anew, and ours stay as they are
+        processors=processors,
+        wrapper_class=wrapper,
         logger_factory=lambda *_: Lines(sink),
         cache_logger_on_first_use=True,
     )
-    _take_over_logging(number)
-    log: FilteringBoundLogger = structlog.get_logger()
+    ours = structlog.wrap_logger(Lines(sink), processors=processors, wrapper_class=wrapper, context_class=dict)
+    log: FilteringBoundLogger = ours.bind()
+    if form == "json":
+        for name in ("stdout", "stderr"):
+            setattr(sys, name, Printed(name, log))
+    _take_over_logging(number, log)
     return log
 
 
@@ -107,7 +111,7 @@ def _dump(facts: MutableMapping[str, Any]) -> bytes:
 def _said(value: object) -> str:
     try:
         return repr(value)
-    except Exception as slip:  # noqa: BLE001 - a slip in a user's __repr__ must cost a value, not a delivery
+    except BaseException as slip:  # noqa: BLE001 - a slip in a user's __repr__ must cost a value, not a delivery
         return f"({type(value).__name__}: its repr raised {type(slip).__name__})"
 
 
@@ -148,9 +152,10 @@ class Printed(io.TextIOBase):
     encoding = "utf-8"
     errors = "replace"
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, log: FilteringBoundLogger) -> None:
         self.name = f"<{stream}>"
         self._stream = stream
+        self._log = log
         self._begun = threading.local()  # a line that one thread has begun is not another's
 
     def writable(self) -> bool:
@@ -174,7 +179,7 @@ class Printed(io.TextIOBase):
         self._begun.text = rest
         for line in lines:
             if line.strip():
-                structlog.get_logger().info(line[:LINE], stream=self._stream)
+                self._log.info(line[:LINE], stream=self._stream)
         return len(text)
 
 
@@ -196,7 +201,11 @@ class PrintedBytes(io.RawIOBase):
 
 
 class Bridge(logging.Handler):
-    """Hands the standard library's log records to structlog."""
+    """Hands the standard library's log records to our logger."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        super().__init__()
+        self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log one record."""
@@ -205,21 +214,19 @@ class Bridge(logging.Handler):
         except Exception:  # noqa: BLE001 - logging.info("%d", "x") raises nothing without us either
             text = f"{record.msg} {_said(record.args)}"
         level = min(max(record.levelno // 10, 1), 5) * 10  # structlog knows no levels between the usual five
-        structlog.get_logger().log(level, text, logger=record.name, exc_info=record.exc_info)
+        self._log.log(level, text, logger=record.name, exc_info=record.exc_info)
 
 
-def _take_over_logging(level: int) -> None:
+def _take_over_logging(level: int, log: FilteringBoundLogger) -> None:
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
-    root.handlers = [Bridge()]
+    root.handlers = [Bridge(log)]
     root.setLevel(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
-    threading.excepthook = _thread_died
+    threading.excepthook = partial(_thread_died, log)
 
 
-def _thread_died(died: threading.ExceptHookArgs) -> None:
+def _thread_died(log: FilteringBoundLogger, died: threading.ExceptHookArgs) -> None:
     if died.exc_value is not None:
-        structlog.get_logger().error(
-            "thread_died", thread=died.thread.name if died.thread else None, exc_info=died.exc_value
-        )
+        log.error("thread_died", thread=died.thread.name if died.thread else None, exc_info=died.exc_value)

@@ -42,10 +42,18 @@ def zone(value: object) -> object:
         raise ValueError("expected a time zone such as UTC or Europe/Paris") from error
 
 
+def clock_time(value: object) -> object:
+    """Read a time of day; an offset would be another time zone than the setting says."""
+    if isinstance(value, str) and not re.fullmatch(r"\d\d:\d\d", value):
+        raise ValueError("expected HH:MM")
+    return value
+
+
 Memory = Annotated[float, BeforeValidator(memory)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)]
 Envelopes = Annotated[tuple[Literal["sns", "eventbridge", "s3"], ...], NoDecode, BeforeValidator(words)]
 Zone = Annotated[ZoneInfo, BeforeValidator(zone)]
+ClockTime = Annotated[time, BeforeValidator(clock_time)]
 
 
 def knob(unit: str, text: str, *, default: Any = ..., reads: str = "", **rules: Any) -> Any:  # noqa: ANN401 - as Field
@@ -134,7 +142,7 @@ class Settings(BaseSettings):
         default="refuse",
     )
 
-    deadline: time | None = knob(
+    deadline: ClockTime | None = knob(
         "HH:MM",
         "When the queue must be empty; retries are drawn in so that one usual run still fits.",
         default=None,

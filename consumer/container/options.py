@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import sys
+from resource import RLIMIT_NOFILE, RLIMIT_NPROC, getrlimit
 from typing import TYPE_CHECKING, Any
 
 from supervisor import events
@@ -16,7 +17,8 @@ from supervisor.options import ServerOptions
 from supervisor.states import SupervisorStates
 
 from consumer.container import child
-from consumer.process.stop import BLOCKED
+from consumer.errors import problem
+from consumer.process.stop import BLOCKED, Leaving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +39,14 @@ class Options(ServerOptions):  # type: ignore[misc]
         self._waker = waker
         self._keep = keep
         self._in_child = False
+
+    def usage(self, msg: str) -> None:
+        """Leave as wrong settings have us leave; supervisord speaks of a command line here, and nobody typed one."""
+        files, processes = (getrlimit(which)[1] for which in (RLIMIT_NOFILE, RLIMIT_NPROC))
+        got = f"{msg} (at most {files} files and {processes} processes are allowed here)"
+        remedy = "correct its file or raise the limits (ECS: ulimits in the container definition)"
+        self.stderr.write(problem("supervisord", "a file and limits that it can run with", got, remedy) + "\n")
+        self.exit(Leaving.SETTINGS.value)
 
     def setsignals(self) -> None:
         """Listen, to signals and to events: a reload has cleared the subscriptions before it comes here."""

@@ -108,12 +108,14 @@ def _load(settings: Settings, clock: Clock) -> frozenset[int] | None:
     """Load the application; give the files that it keeps open, or None when it cannot be loaded."""
     before = preload.State.now()
     try:
+        here = os.getcwd()  # noqa: PTH109 - to come back to, whatever is loaded goes elsewhere
         preload.load(settings)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - anything at all may come out of the user's modules
         sys.stderr.write(f"{preload.explained(error)}\n")
         return None
     reason = preload.unsafe(before, clock)
     if reason:
+        os.chdir(here)
         _start_afresh(reason)
     preload.settle()
     return preload.State.now().files - before.files

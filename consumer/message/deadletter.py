@@ -28,6 +28,11 @@ class Entry:
     request: dict[str, Any]
     with_reason: bool
 
+    def bare(self) -> Entry:
+        """Leave the reason out."""
+        given = {name: one for name, one in self.request["MessageAttributes"].items() if name != ATTRIBUTE}
+        return Entry({**self.request, "MessageAttributes": given}, with_reason=False)
+
 
 def entry(message: Message[Any], reject: Reject, attempt: int, *, fifo: bool) -> Entry:
     """Build the request for one rejected message. Pure."""

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from consumer.lane import Lane
 from consumer.message import client
-from consumer.message.deadletter import entry
+from consumer.message.deadletter import Entry, entry
 from consumer.message.message import Message
+from consumer.message.trouble import Trouble, trouble
 from consumer.settings import VISIBILITY_MAX
 
 if TYPE_CHECKING:
@@ -121,8 +124,17 @@ class Queue:
     async def dead_letter(self, message: Message[Any], reject: Reject, attempt: int) -> bool:
         """Send a message to the dead-letter queue; return whether the reason could travel with it."""
         sent = entry(message, reject, attempt, fifo=self.dlq_url.endswith(".fifo"))
-        await self._settle.run(lambda: self._control.send_message(QueueUrl=self.dlq_url, **sent.request))
+        try:
+            await self._send(sent)
+        except ClientError as error:
+            if not sent.with_reason or trouble(error) is not Trouble.HANDLE:
+                raise
+            sent = sent.bare()  # a queue may be set to take smaller messages than SQS does
+            await self._send(sent)
         return sent.with_reason
+
+    async def _send(self, dead: Entry) -> None:
+        await self._settle.run(lambda: self._control.send_message(QueueUrl=self.dlq_url, **dead.request))
 
     def hurry(self) -> None:
         """From now on be quick or give up: the process must leave. A call that hangs is left behind in its lane."""

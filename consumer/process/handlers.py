@@ -67,7 +67,10 @@ def load(settings: Settings) -> Handler:
 
 def enter(module: str, wanted_by: str) -> Any:  # noqa: ANN401 - a module
     """Import one of the user's modules. Raises HandlerError with the cause."""
-    here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
+    try:
+        here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
+    except OSError as error:
+        raise HandlerError(f"{wanted_by}: expected a working directory; got {described(error)}.") from error
     if sys.path[:1] != [here]:
         sys.path.insert(0, here)
     try:
@@ -93,17 +96,19 @@ def run_preload_hooks() -> None:
 def _positional(settings: Settings, function: Callable[..., Any]) -> list[str]:
     """Name the parameters that a call by position fills."""
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        signature = inspect.signature(function, follow_wrapped=False)  # a decorator's function may ask for less
+        if any(one.kind is one.VAR_POSITIONAL for one in signature.parameters.values()):
+            signature = inspect.signature(function)  # it passes on what it is given
     except (TypeError, ValueError) as error:
         raise _wrong(settings, "a function with a signature", str(error)) from error
+    parameters = list(signature.parameters.values())
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     usable = [one for one in parameters if one.kind in kinds]
     required = [one for one in usable if one.default is one.empty]
     forced = [one for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY and one.default is one.empty]
     starred = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters)
     if forced or len(required) > 2 or not (usable or starred):  # noqa: PLR2004 - message and context
-        got = f"{function}{inspect.signature(function)}"
-        raise _wrong(settings, "handler(message) or handler(message, context)", got)
+        raise _wrong(settings, "handler(message) or handler(message, context)", f"{function}{signature}")
     return [one.name for one in usable][:2] if usable else ["message", "context"]
 
 

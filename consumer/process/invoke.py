@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import logging
 import os
 import threading
 from dataclasses import dataclass
@@ -196,7 +197,7 @@ def _users_own(error: BaseException) -> BaseException:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith(OURS):
         frames = frames.tb_next
-    return error.with_traceback(frames)
+    return BaseException.with_traceback(error, frames)  # not the user's own
 
 
 def _forever(loop: asyncio.AbstractEventLoop) -> None:
@@ -204,5 +205,5 @@ def _forever(loop: asyncio.AbstractEventLoop) -> None:
     while not loop.is_closed():
         try:
             loop.run_forever()
-        except BaseException:  # noqa: BLE001 - a SystemExit in a task that a handler started itself
-            structlog.get_logger().warning("handler_task_raised", exc_info=True)
+        except BaseException:
+            logging.getLogger(__name__).warning("handler_task_raised", exc_info=True)

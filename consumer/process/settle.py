@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from consumer.message.backoff import within
@@ -59,16 +60,26 @@ class Settler:
                 await self._persist(lambda: queue.delay(message, delay), lease)
             case Release():
                 await self._persist(lambda: queue.delay(message, 0), lease)
-            case Reject() if queue.dlq_url:
-                await self._persist(lambda: self._dead_letter(message, outcome, log), lease)
-                await self._persist(lambda: queue.delete(message), lease)
-            case Reject() if self._settings.without_dlq == "delete":
+            case Reject() if await self._buried(lease, outcome, log):
                 await self._persist(lambda: queue.delete(message), lease)
             case Reject():
                 later = within(self._settings.backoff_cap, left=lease.left_of_sqs)
                 await self._persist(lambda: queue.delay(message, later), lease)
             case LeftAlone():
                 pass
+
+    async def _buried(self, lease: Lease, reject: Reject, log: FilteringBoundLogger) -> bool:
+        """Send a message to the dead-letter queue, if there is one; say whether it may be deleted."""
+        if not self._queue.dlq_url:
+            return self._settings.without_dlq == "delete"
+        try:
+            await self._persist(lambda: self._dead_letter(lease.message, reject, log), lease)
+        except ClientError as error:
+            if trouble(error) is not Trouble.HANDLE:
+                raise
+            log.error("dead_letter_refused", error=explained(error), meanwhile="the message stays in its queue")  # noqa: TRY400
+            return False
+        return True
 
     async def _dead_letter(self, message: Message[Any], reject: Reject, log: FilteringBoundLogger) -> None:
         if not await self._queue.dead_letter(message, reject, message.receive_count):

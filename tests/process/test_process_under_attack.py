@@ -27,6 +27,31 @@ def test_a_handler_may_fork_and_its_children_die_of_their_own_signals(
         assert program.terminate() == 0
 
 
+@pytest.mark.parametrize("kind", ["print", "stdlib"])
+def test_a_handler_may_set_up_structlog_anew_and_our_lines_stay_as_they_are(
+    kind: str, queues: Queues, env: dict[str, str], tmp_path: Path
+) -> None:
+    queues.send({"factory": kind}, {"factory": kind})
+    with Program(tmp_path, "work", env={**env, "CONSUMER_HANDLER": "support.handlers:configures"}) as program:
+        program.wait_for("delivered", 2, outcome="done")
+        assert program.terminate() == 0
+        assert all(line["process"] == "worker" for line in program.events())
+        for text in ("from the application", "by the standard library", "printed"):
+            assert program.log.read_text().count(text) == 2
+
+
+def test_many_messages_side_by_side_end_each_once(queues: Queues, env: dict[str, str], tmp_path: Path) -> None:
+    for _ in range(60):
+        queues.sqs.send_message_batch(
+            QueueUrl=queues.url, Entries=[{"Id": str(n), "MessageBody": '{"sleep": 0.2}'} for n in range(10)]
+        )
+    with Program(tmp_path, "work", env={**env, "CONSUMER_CONCURRENCY": "30", "CONSUMER_LIMIT": "0"}) as program:
+        program.wait_for("delivered", 600, outcome="done")
+        assert program.terminate() == 0
+    assert len(notes(tmp_path / "books", "begin")) == 600
+    assert queues.left == 0
+
+
 def test_no_two_messages_of_a_group_are_in_hand_together(env: dict[str, str], tmp_path: Path) -> None:
     queues = Queues.create(fifo=True)
     for number in range(8):

@@ -180,3 +180,9 @@ def threads(container: Up) -> int:
     """Count PID 1's threads."""
     counted = subprocess.run(["ls", f"/proc/{container.pid}/task"], capture_output=True, text=True, check=True)
     return len(counted.stdout.split())
+
+
+def test_an_application_that_goes_elsewhere_when_it_is_loaded_is_loaded_from_here_again(make: Make) -> None:
+    container = make(handler=f"import os\nos.chdir('/')\n{THREAD}").start()
+    assert all(facts["execed"] for facts in container.wait_for("started", 2))
+    assert container.stop() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import json
+import logging
 import multiprocessing
 import os
 import time
@@ -124,6 +125,18 @@ def closes(message: Message[dict[str, Any]]) -> None:
     """Close files that are not its own, as a careless daemon does."""
     note(message, "begin")
     os.closerange(3, 1000)
+
+
+def configures(message: Message[dict[str, Any]]) -> None:
+    """Set up structlog as an application does that does not know where it runs."""
+    factory = (
+        structlog.stdlib.LoggerFactory() if message.body["factory"] == "stdlib" else structlog.PrintLoggerFactory()
+    )
+    structlog.configure(logger_factory=factory, processors=[structlog.processors.JSONRenderer()])
+    structlog.get_logger().info("from the application")
+    logging.getLogger("app").warning("by the standard library")
+    print("printed")
+    note(message, "end")
 
 
 def deny(**_: object) -> tuple[object, dict[str, Any]]:

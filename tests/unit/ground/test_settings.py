@@ -88,6 +88,8 @@ def test_an_empty_variable_is_as_good_as_none(put: Any) -> None:
         ("HANDLER", "app.tasks", "module:function"),
         ("HANDLER", "app/tasks.py:handle", "module:function"),
         ("DEADLINE", "25:00", "HH:MM"),
+        ("DEADLINE", "06:00+05:00", "HH:MM"),
+        ("DEADLINE", "6:00", "HH:MM"),
         ("TIMEZONE", "Mars/Olympus", "a time zone such as UTC or Europe/Paris"),
         ("TIMEZONE", "Europe", "a time zone such as UTC or Europe/Paris"),
         ("TIMEZONE", "../../etc/passwd", "a time zone such as UTC or Europe/Paris"),

@@ -8,11 +8,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from consumer.message import client
 from consumer.message.outcome import Reject
 from consumer.message.queue import Queue, counts
-from unit.doubles import message, settings, wire
+from unit.doubles import message, refusal, settings, wire
 
 if TYPE_CHECKING:
     from consumer.testing import FakeClock
@@ -36,6 +37,8 @@ class FakeClient:
                 self.held.set()
                 self.gate.wait(20)
             answer = self.answers.get(verb, {})
+            if isinstance(answer, Exception):
+                raise answer
             return answer(request) if callable(answer) else answer
 
         return call
@@ -98,6 +101,21 @@ async def test_messages_are_given_back_together_and_those_refused_are_named(line
     entries = request["Entries"]
     assert [entry["ReceiptHandle"] for entry in entries] == [f"handle-m{number}-1" for number in range(10)]
     assert {entry["VisibilityTimeout"] for entry in entries} == {0}
+
+
+async def test_where_the_reason_is_too_much_for_the_dead_letter_queue_the_message_goes_without_it(line: Wire) -> None:
+    def takes_less(request: dict[str, Any]) -> dict[str, Any]:
+        if "ConsumerReject" in request["MessageAttributes"]:
+            raise refusal("InvalidParameterValue")
+        return {}
+
+    line.control.answers["send_message"] = takes_less
+    assert not await line.queue.dead_letter(message(), Reject("x"), 1)
+    assert len(line.control.calls) == 2
+    line.control.answers["send_message"] = refusal("AccessDenied")
+    with pytest.raises(ClientError):
+        await line.queue.dead_letter(message(), Reject("x"), 1)
+    assert len(line.control.calls) == 3
 
 
 async def test_the_dead_letter_queue_is_found_in_the_redrive_policy(line: Wire) -> None:

@@ -295,11 +295,14 @@ async def test_a_retry_is_drawn_in_before_the_deadline_by_what_a_run_usually_tak
 
 class Mute(Exception):  # noqa: N818
     def __str__(self) -> str:
-        raise RuntimeError("no text for you")
+        raise self.args[0]
 
 
-async def test_an_exception_that_cannot_be_put_into_words_is_a_failure_like_any_other(desk: Desk) -> None:
-    assert isinstance(await desk.deliver(desk.raised(Mute())), Retry)
+@pytest.mark.parametrize("slip", [RuntimeError, KeyboardInterrupt])
+async def test_an_exception_that_cannot_be_put_into_words_is_a_failure_like_any_other(
+    desk: Desk, slip: type[BaseException]
+) -> None:
+    assert isinstance(await desk.deliver(desk.raised(Mute(slip))), Retry)
     assert desk.life.lines.named("delivered")[0]["error"].startswith("Mute: (no text")
 
 

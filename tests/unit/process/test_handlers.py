@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from consumer.process.handlers import Handler
 
 
+INJECTS = """
+from functools import wraps
+def decorate(function):
+    @wraps(function)
+    def wrapper(message):
+        return function(message, "session")
+    return wrapper
+@decorate
+"""
+PASSES_ON = INJECTS.replace("(message)", "(*args)").replace('(message, "session")', "(*args)")
+
+
 class Workshop:
     """Loads a handler out of a module that a test writes."""
 
@@ -71,6 +83,9 @@ def body_of(handler: Handler, text: str) -> Any:
         ("class Handle:\n  async def __call__(self, message): pass\nhandle = Handle()", False, True),
         ("class Handle:\n  def do(self, message): pass\nhandle = Handle().do", False, False),
         ("class Handle:\n  async def do(self, message, context): pass\nhandle = Handle().do", True, True),
+        (f"{INJECTS}def handle(message, session): pass", False, False),
+        (f"{PASSES_ON}def handle(message, context): pass", True, False),
+        (f"{PASSES_ON}def handle(message): pass", False, False),
         ("from functools import partial\ndef do(message, url): pass\nhandle = partial(do, url='x')", False, False),
         ("from functools import partial\nasync def do(url, message): pass\nhandle = partial(do, 'x')", False, True),
     ],
@@ -276,3 +291,10 @@ def test_progress_takes_any_number_and_nothing_else() -> None:
     assert type(told[0]) is float
     with pytest.raises(TypeError):
         context.progress(None)  # type: ignore[arg-type]
+
+
+def test_a_working_directory_that_is_gone_is_named(workshop: Workshop) -> None:
+    workshop.folder.rmdir()
+    handlers.load.cache_clear()
+    with pytest.raises(HandlerError, match="expected a working directory; got FileNotFoundError"):
+        handlers.load(settings(handler="app_under_test:handle"))

@@ -109,6 +109,16 @@ async def test_a_message_that_the_dead_letter_queue_refuses_is_kept(counter: Cou
     assert counter.queue.journal == ["dead_letter m1"]
 
 
+async def test_a_message_that_is_too_much_for_the_dead_letter_queue_stays_in_its_own_for_later(
+    counter: Counter,
+) -> None:
+    counter.queue.troubles["dead_letter"] = [refusal("InvalidParameterValue")]
+    outcome = await counter.settle(Reject("x"))
+    assert (outcome, outcome.failed) == (Reject("x"), True)
+    assert counter.queue.journal == ["dead_letter m1", "delay m1 900"]
+    assert len(counter.life.lines.named("dead_letter_refused")) == 1
+
+
 async def test_a_message_is_sent_to_the_dead_letter_queue_once_however_often_its_delete_fails(counter: Counter) -> None:
     counter.queue.troubles["delete"] = [AWAY] * 3
     settling = counter.settle(Reject("x"))
