@@ -1,0 +1,172 @@
+"""The ledger: what has become of each message, so that a second delivery of it does no harm. Blocking calls.
+
+Expiry is judged by the database's clock alone. One statement claims, one renews, one closes; each may be sent again when
+its answer was lost.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, case, delete, null, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from consumer.message.schema import DEAD, DONE, OPEN, ledger, now
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection, Engine, Row
+
+PRUNED = 1000  # rows at a time: a long delete would hold up the claims
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message that is ours to run. Only its holder's closing counts, and only while nobody has claimed it since."""
+
+    key: str
+    fence: int
+    failures: int
+    crashes: int
+    suspect: bool
+
+    @property
+    def attempt(self) -> int:
+        """The number of this run, from 1. Receives that ended in no failure are not attempts."""
+        return self.failures + self.crashes + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A message whose work is over: done, or dead for a reason."""
+
+    state: str
+    message_id: str
+    digest: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A message that somebody else has in hand, for so many seconds more unless he renews."""
+
+    seconds: float
+
+
+Answer = Claim | Settled | Elsewhere
+
+
+class Ledger:
+    """One queue's ledger. `queue` is its name; `retention` is seconds for which a row is kept."""
+
+    def __init__(self, engine: Engine, queue: str, retention: float) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")  # one statement: one round trip
+        self._queue = queue
+        self._retention = retention
+        self._insert: Any = (postgresql if engine.dialect.name == "postgresql" else sqlite).insert
+
+    def claim(self, key: str, message_id: str, digest: str, seconds: float, holder: str = "") -> Answer:
+        """Claim a message for so many seconds. `holder` names this claim alone: asked twice, it is claimed once."""
+        holder = holder or uuid.uuid4().hex
+        with self._engine.connect() as connection:
+            row = connection.execute(self._claiming(key, message_id, digest, seconds, holder)).one()
+        if row.holder == holder:
+            return Claim(key, row.fence, row.failures, row.crashes, row.suspect)
+        if row.state == OPEN:
+            return Elsewhere(max(0.0, row.left))
+        return Settled(row.state, row.message_id, row.digest, row.reason or "")
+
+    def _claiming(self, key: str, message_id: str, digest: str, seconds: float, holder: str) -> Any:
+        """Insert the row or, where it is free, take it; where it is not, change nothing. Either way give it back."""
+        adding = self._insert(ledger).values(
+            queue=self._queue, key=key, message_id=message_id, digest=digest, state=OPEN, fence=1, failures=0,
+            crashes=0, suspect=False, redrives=0, holder=holder, claimed_until=now() + seconds, began=now(),
+            expires=now() + self._retention,
+        )  # fmt: skip
+        row, new = ledger.c, adding.excluded
+        redriven = and_(row.state == DEAD, row.message_id != new.message_id)
+        afresh = or_(redriven, row.expires <= now())
+        free = and_(row.state == OPEN, or_(row.claimed_until.is_(None), row.claimed_until <= now()))
+        taken = or_(afresh, free)
+
+        def taking(name: str, value: Any) -> ColumnElement[Any]:
+            return case((taken, value), else_=row[name])
+
+        replaced = {
+            name: taking(name, new[name])
+            for name in ("message_id", "digest", "state", "holder", "began", "expires", "claimed_until")
+        }
+        restarted = {name: case((afresh, new[name]), else_=row[name]) for name in ("failures", "crashes", "suspect")}
+        return adding.on_conflict_do_update(
+            index_elements=[row.queue, row.key],
+            set_={
+                **replaced,
+                **restarted,
+                "fence": taking("fence", row.fence + 1),
+                "redrives": case((redriven, row.redrives + 1), else_=row.redrives),
+                "ended": taking("ended", null()),
+            },
+        ).returning(*ledger.c, (row.claimed_until - now()).label("left"))
+
+    def renew(self, claim: Claim, seconds: float) -> bool:
+        """Hold a claim for so many seconds more; return whether it is still ours."""
+        return self._change(claim, {"claimed_until": now() + seconds})
+
+    def release(self, claim: Claim) -> bool:
+        """Give a claim back; nobody has failed. Return whether it was still ours, as all that close a claim do."""
+        return self._change(claim, FREE)
+
+    def failed(self, claim: Claim, reason: str) -> bool:
+        """Close a run that failed and is to be tried again."""
+        return self._change(claim, FREE | {"failures": ledger.c.failures + 1, "reason": reason})
+
+    def dead(self, claim: Claim, reason: str) -> bool:
+        """Close a message that goes to the dead-letter queue."""
+        return self._change(claim, FREE | {"state": DEAD, "reason": reason, "expires": now() + self._retention})
+
+    def done(
+        self, claim: Claim, result: Any = None, ttl: float | None = None, within: Connection | None = None
+    ) -> bool:
+        """Close a run that succeeded, in a transaction of its own or `within` the handler's.
+
+        result: what a JSON value can hold. ttl: seconds for which repeats of the key are done already; as long as the
+        row is kept when left out.
+        """
+        kept = self._retention if ttl is None else ttl
+        text = None if result is None else json.dumps(result)
+        return self._change(claim, FREE | {"state": DONE, "result": text, "expires": now() + kept}, within)
+
+    def crashed(self, claim: Claim, *, alone: bool) -> bool:
+        """Note that a process died with the message in hand: one of several is a suspect, the only one is to blame."""
+        return self._change(claim, FREE | {"crashes": ledger.c.crashes + int(alone), "suspect": True})
+
+    def look_up(self, key: str) -> Row[Any] | None:
+        """Give a key's row."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(ledger).where(self._is(key))).one_or_none()
+
+    def prune(self, rows: int = PRUNED) -> int:
+        """Remove so many rows that have expired; return how many there were."""
+        old = select(ledger.c.queue, ledger.c.key).where(ledger.c.expires <= now()).limit(rows)
+        with self._engine.connect() as connection:
+            return connection.execute(delete(ledger).where(tuple_(ledger.c.queue, ledger.c.key).in_(old))).rowcount
+
+    def _change(self, claim: Claim, values: dict[str, Any], within: Connection | None = None) -> bool:
+        """Change a row under the fence. Said again after a lost answer, it changes nothing and is still true."""
+        row = ledger.c
+        held = and_(self._is(claim.key), row.fence == claim.fence, row.claimed_until.is_not(None))
+        change = update(ledger).where(held).values(values)
+        if within is not None:
+            return within.execute(change).rowcount == 1
+        with self._engine.connect() as connection:
+            if connection.execute(change).rowcount == 1:
+                return True
+            return connection.scalar(select(row.fence).where(self._is(claim.key))) == claim.fence
+
+    def _is(self, key: str) -> ColumnElement[bool]:
+        return and_(ledger.c.queue == self._queue, ledger.c.key == key)
+
+
+FREE: dict[str, Any] = {"holder": None, "claimed_until": None, "ended": now()}
