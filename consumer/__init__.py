@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from consumer.errors import ConsumerError, Reject, Retry
+    from consumer.message.lookup import lookup
     from consumer.message.message import Message
     from consumer.process.context import Context
     from consumer.process.hooks import handler, on_preload, on_reset
 
-__all__ = ["ConsumerError", "Context", "Message", "Reject", "Retry", "handler", "on_preload", "on_reset"]
+__all__ = ["ConsumerError", "Context", "Message", "Reject", "Retry", "handler", "lookup", "on_preload", "on_reset"]
 
 HOMES = {
     "ConsumerError": "consumer.errors",
@@ -18,6 +19,7 @@ HOMES = {
     "Reject": "consumer.errors",
     "Retry": "consumer.errors",
     "handler": "consumer.process.hooks",
+    "lookup": "consumer.message.lookup",
     "on_preload": "consumer.process.hooks",
     "on_reset": "consumer.process.hooks",
 }

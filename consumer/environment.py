@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr, ValidationError
@@ -22,7 +23,6 @@ KNOWN = {PREFIX + name.upper(): name for name in Settings.model_fields}
 LATER = {
     "CONSUMER_EXIT_WHEN_DRAINED",
     "CONSUMER_LEAKS",
-    "CONSUMER_LEDGER_RETENTION",
     "CONSUMER_MAX_CRASHES",
     "CONSUMER_MEMORY_HARD_LIMIT",
 }  # names that are taken already: close to others, and not misspelt
@@ -36,6 +36,7 @@ PHRASES = {
     "string_pattern_mismatch": "{unit}",
     "time_parsing": "{unit}",
 }  # by pydantic's type of error
+DATABASES = ("postgresql", "sqlite")
 OURS = {"CONSUMER_STOP_WAIT_SECONDS", "CONSUMER_LOG_FD"}  # set by `consumer up` for its processes; not settings
 
 
@@ -100,13 +101,19 @@ def _times(settings: Settings) -> Iterator[str]:
 
 
 def _choices(settings: Settings) -> Iterator[str]:
-    if settings.database_url is not None:
+    url = settings.database_url.get_secret_value() if settings.database_url else ""
+    scheme = url.partition(":")[0].partition("+")[0]
+    if url and scheme not in DATABASES:
         yield problem(
-            "CONSUMER_DATABASE_URL",
-            expected="nothing: this version has no ledger, so every message is delivered at least once",
-            got="a URL",
-            remedy="unset it and make the handler idempotent by message.id",
+            "CONSUMER_DATABASE_URL", "a URL that begins with postgresql:// or sqlite:///", f"{scheme}:", "correct it"
         )
+    if scheme == "sqlite" and "FARGATE" in os.environ.get("AWS_EXECUTION_ENV", ""):
+        yield problem(
+            "CONSUMER_DATABASE_URL", "a database that all tasks share, since Fargate's disk goes with its task",
+            "sqlite", "take PostgreSQL",
+        )  # fmt: skip
+    if scheme == "postgresql" and find_spec("psycopg") is None:
+        yield problem("CONSUMER_DATABASE_URL", "a driver for PostgreSQL", "none", "install consumer[postgres]")
 
 
 def exported(settings: Settings, folder: Path) -> dict[str, str]:

@@ -152,8 +152,10 @@ class Settings(BaseSettings):
 
     preload: Words = knob("modules", "Imported once, before the first fork.", default=(), reads="none")
     database_url: SecretStr | None = knob(
-        "URL", "The ledger's database. Not in this version: it must be unset.", default=None, reads="none"
-    )
+        "URL", "The ledger's database, `postgresql://` or, on one machine, `sqlite:///`: a message is done once.",
+        default=None, reads="none",
+    )  # fmt: skip
+    ledger_retention: float = knob("days", "How long the ledger remembers a message.", default=14.0, gt=0)
     pulse_timeout: float = knob(
         "s", "Age at which a process's sign of life is stale; less than the lease minus its renewal interval.",
         default=lambda done: min(45.0, 0.75 * (done["visibility_timeout"] - done["heartbeat_interval"])),

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError
 
 from consumer.errors import HandlerError, described
 from consumer.message import queue
-from consumer.process import handlers
+from consumer.process import books, handlers
 
 if TYPE_CHECKING:
     from consumer.clock import Clock
@@ -35,6 +35,7 @@ def load(settings: Settings) -> None:
     for module in settings.preload:
         handlers.enter(module, f"CONSUMER_PRELOAD={','.join(settings.preload)}")
     handlers.load(settings)
+    books.load(settings)
     with suppress(BotoCoreError):  # no region, say: each process finds out for itself, and bears it for a while
         queue.clients(settings)
     orm: Any = sys.modules.get("sqlalchemy.orm")

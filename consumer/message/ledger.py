@@ -1,12 +1,11 @@
 """The ledger: what has become of each message, so that a second delivery of it does no harm. Blocking calls.
 
-Expiry is judged by the database's clock alone. One statement claims, one renews, one closes; each may be sent again when
-its answer was lost.
+Expiry is judged by the database's clock alone. One statement claims, one renews, one closes; each may be sent again
+when its answer was lost.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from consumer.message.schema import DEAD, DONE, OPEN, ledger, now
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Engine, Row
+    from sqlalchemy import ColumnElement, Connection, Engine, Executable, Row
 
 PRUNED = 1000  # rows at a time: a long delete would hold up the claims
 
@@ -59,18 +58,22 @@ Answer = Claim | Settled | Elsewhere
 
 
 class Ledger:
-    """One queue's ledger. `queue` is its name; `retention` is seconds for which a row is kept."""
+    """One queue's ledger. `queue` is its name; `retention` is seconds for which a row is kept.
+
+    On PostgreSQL a statement is a transaction by itself, which saves two round trips.
+    """
 
     def __init__(self, engine: Engine, queue: str, retention: float) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")  # one statement: one round trip
+        on_postgresql = engine.dialect.name == "postgresql"
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if on_postgresql else engine
+        self._insert: Any = (postgresql if on_postgresql else sqlite).insert
         self._queue = queue
         self._retention = retention
-        self._insert: Any = (postgresql if engine.dialect.name == "postgresql" else sqlite).insert
 
     def claim(self, key: str, message_id: str, digest: str, seconds: float, holder: str = "") -> Answer:
         """Claim a message for so many seconds. `holder` names this claim alone: asked twice, it is claimed once."""
         holder = holder or uuid.uuid4().hex
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             row = connection.execute(self._claiming(key, message_id, digest, seconds, holder)).one()
         if row.holder == holder:
             return Claim(key, row.fence, row.failures, row.crashes, row.suspect)
@@ -78,7 +81,7 @@ class Ledger:
             return Elsewhere(max(0.0, row.left))
         return Settled(row.state, row.message_id, row.digest, row.reason or "")
 
-    def _claiming(self, key: str, message_id: str, digest: str, seconds: float, holder: str) -> Any:
+    def _claiming(self, key: str, message_id: str, digest: str, seconds: float, holder: str) -> Executable:
         """Insert the row or, where it is free, take it; where it is not, change nothing. Either way give it back."""
         adding = self._insert(ledger).values(
             queue=self._queue, key=key, message_id=message_id, digest=digest, state=OPEN, fence=1, failures=0,
@@ -91,7 +94,7 @@ class Ledger:
         free = and_(row.state == OPEN, or_(row.claimed_until.is_(None), row.claimed_until <= now()))
         taken = or_(afresh, free)
 
-        def taking(name: str, value: Any) -> ColumnElement[Any]:
+        def taking(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
             return case((taken, value), else_=row[name])
 
         replaced = {
@@ -99,7 +102,7 @@ class Ledger:
             for name in ("message_id", "digest", "state", "holder", "began", "expires", "claimed_until")
         }
         restarted = {name: case((afresh, new[name]), else_=row[name]) for name in ("failures", "crashes", "suspect")}
-        return adding.on_conflict_do_update(
+        claiming: Executable = adding.on_conflict_do_update(
             index_elements=[row.queue, row.key],
             set_={
                 **replaced,
@@ -109,6 +112,7 @@ class Ledger:
                 "ended": taking("ended", null()),
             },
         ).returning(*ledger.c, (row.claimed_until - now()).label("left"))
+        return claiming
 
     def renew(self, claim: Claim, seconds: float) -> bool:
         """Hold a claim for so many seconds more; return whether it is still ours."""
@@ -127,30 +131,40 @@ class Ledger:
         return self._change(claim, FREE | {"state": DEAD, "reason": reason, "expires": now() + self._retention})
 
     def done(
-        self, claim: Claim, result: Any = None, ttl: float | None = None, within: Connection | None = None
+        self, claim: Claim, result: str | None = None, ttl: float | None = None, within: Connection | None = None
     ) -> bool:
         """Close a run that succeeded, in a transaction of its own or `within` the handler's.
 
-        result: what a JSON value can hold. ttl: seconds for which repeats of the key are done already; as long as the
+        result: JSON. ttl: seconds for which repeats of the key are done already; as long as the
         row is kept when left out.
         """
         kept = self._retention if ttl is None else ttl
-        text = None if result is None else json.dumps(result)
-        return self._change(claim, FREE | {"state": DONE, "result": text, "expires": now() + kept}, within)
+        return self._change(claim, FREE | {"state": DONE, "result": result, "expires": now() + kept}, within)
 
     def crashed(self, claim: Claim, *, alone: bool) -> bool:
         """Note that a process died with the message in hand: one of several is a suspect, the only one is to blame."""
         return self._change(claim, FREE | {"crashes": ledger.c.crashes + int(alone), "suspect": True})
 
+    def is_done(self, claim: Claim) -> bool:
+        """Whether this very claim has been closed as done: asked when a commit's answer was lost."""
+        row = self.look_up(claim.key)
+        return row is not None and (row.fence, row.state) == (claim.fence, DONE)
+
+    def answers(self) -> bool:
+        """Ask the database for a sign of life."""
+        with self._engine.begin() as connection:
+            return connection.scalar(select(1)) == 1
+
     def look_up(self, key: str) -> Row[Any] | None:
-        """Give a key's row."""
-        with self._engine.connect() as connection:
-            return connection.execute(select(ledger).where(self._is(key))).one_or_none()
+        """Give a key's row, and whether it is `over`: expired, and to be removed."""
+        with self._engine.begin() as connection:
+            over = (ledger.c.expires <= now()).label("over")
+            return connection.execute(select(ledger, over).where(self._is(key))).one_or_none()
 
     def prune(self, rows: int = PRUNED) -> int:
         """Remove so many rows that have expired; return how many there were."""
         old = select(ledger.c.queue, ledger.c.key).where(ledger.c.expires <= now()).limit(rows)
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             return connection.execute(delete(ledger).where(tuple_(ledger.c.queue, ledger.c.key).in_(old))).rowcount
 
     def _change(self, claim: Claim, values: dict[str, Any], within: Connection | None = None) -> bool:
@@ -160,7 +174,7 @@ class Ledger:
         change = update(ledger).where(held).values(values)
         if within is not None:
             return within.execute(change).rowcount == 1
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             if connection.execute(change).rowcount == 1:
                 return True
             return connection.scalar(select(row.fence).where(self._is(claim.key))) == claim.fence

@@ -26,8 +26,8 @@ class Retry:
 
     @property
     def failed(self) -> bool:
-        """Whether it counts as a failure: a retry that the handler asked for does not."""
-        return self.cause != "asked"
+        """Whether it counts as a failure: what the handler asked for does not, nor what somebody else has in hand."""
+        return self.cause not in {"asked", "elsewhere"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     BigInteger,
@@ -26,7 +26,6 @@ from sqlalchemy.sql.functions import FunctionElement
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.sql.compiler import SQLCompiler
 
 VERSION = 1
 LOCK = 0x636F6E73756D6572  # an advisory lock's name: "consumer"
@@ -67,12 +66,12 @@ class now(FunctionElement[float]):  # noqa: N801 - reads as SQL
 
 
 @compiles(now, "postgresql")
-def _on_postgresql(*_: Any, **__: Any) -> str:
+def _on_postgresql(*_: object, **__: object) -> str:
     return "extract(epoch FROM clock_timestamp())::float8"
 
 
 @compiles(now, "sqlite")
-def _on_sqlite(*_: Any, **__: Any) -> str:
+def _on_sqlite(*_: object, **__: object) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 

@@ -13,18 +13,23 @@ from consumer.message.lease import Lease
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.message.trouble import explained
 from consumer.process.context import Context
+from consumer.process.invoke import Ran
 from consumer.process.patience import Verb
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+    from consumer.message.ledger import Claim
     from consumer.message.message import Message
     from consumer.message.queue import Queue
-    from consumer.process.invoke import Invoker, Ran
+    from consumer.message.transaction import Transaction
+    from consumer.process.books import Books
+    from consumer.process.invoke import Invoker
     from consumer.process.life import Life
     from consumer.process.settle import Settler
 
+NOT_RUN = Ran("not run")
 SMOOTHING = 0.2  # of the newest run in the mean of the usual ones
 
 
@@ -38,12 +43,20 @@ class InHand:
     log: FilteringBoundLogger
     began: float
     key: str
+    written: Transaction | None = None
+    claim: Claim | None = None
+    ran: Ran = NOT_RUN
+
+    def number(self, attempt: int) -> None:
+        """Say which run this is, where the books know better than SQS."""
+        self.context.attempt = attempt
+        self.log = self.context.log = self.log.bind(attempt=attempt)
 
 
 class Delivery:
     """Delivers messages one by one or side by side; knows nothing of where they come from."""
 
-    def __init__(self, life: Life, queue: Queue, invoker: Invoker, settler: Settler) -> None:
+    def __init__(self, life: Life, queue: Queue, invoker: Invoker, settler: Settler, books: Books) -> None:
         self.in_hand: dict[str, InHand] = {}
         self.hung: set[str] = set()
         self._settings, self._clock, self._stop = life.settings, life.clock, life.stop
@@ -51,19 +64,22 @@ class Delivery:
         self._queue = queue
         self._invoker = invoker
         self._settler = settler
+        self._books = books
         self._usual_run = 0.0
         self._numbers = count(1)
         life.stop.on_told.append(self._tell_all)
 
     async def deliver(self, message: Message[str]) -> Outcome:
-        """Lease from receipt, run, decide; then the lease is stopped and awaited, and the queue is told."""
+        """Lease from receipt: claim, run, decide, close; then it is stopped and awaited, and the queue is told."""
         hand = self._take(message)
         async with hand.lease:
-            ran = await self._run(hand)
-            outcome = self._decide(hand, ran)
+            outcome = await self._books.claim(hand, self._decide)
+            if outcome is None:
+                hand.ran = await self._run(hand)
+                outcome = await self._books.close(hand, self._decide)
         self._drop(hand)
-        outcome = await self._settler.settle(hand.lease, outcome, hand.log)
-        self._report(hand, ran, outcome)
+        outcome = await self._settler.settle(hand.lease, outcome, hand.log, fenced=self._books.fenced)
+        self._report(hand, outcome)
         return outcome
 
     async def _run(self, hand: InHand) -> Ran:
@@ -78,9 +94,11 @@ class Delivery:
         self._note_run(hand, ran)
         return ran
 
-    def _decide(self, hand: InHand, ran: Ran) -> Outcome:
+    def _decide(self, hand: InHand) -> Outcome:
         """Turn the run's end into an outcome."""
-        if hand.lease.lost:  # an old receipt handle may still be honoured, and would settle what is now another's
+        ran = hand.ran
+        if hand.lease.lost and not (self._books.fenced and ran.cause == "returned"):
+            # An old receipt handle may still be honoured, and would settle what is now another's.
             return LeftAlone("refused") if hand.lease.denied else LeftAlone()
         if ran.cause == "returned":
             return Done()
@@ -115,13 +133,15 @@ class Delivery:
         ends = began + settings.time_limit
         on_loop = asyncio.get_running_loop().call_soon_threadsafe
         log = self._log.bind(message_id=message.id, attempt=attempt)
+        written = self._books.transaction()
         context = Context(
             attempt,
             log,
             remaining=lambda: min(ends - clock.monotonic(), self._stop.left(), lease.remaining),
             progress=lambda fraction: on_loop(self._progress, key, fraction),
+            written=written,
         )
-        hand = InHand(message, context, lease, log, began, key)
+        hand = InHand(message, context, lease, log, began, key, written)
         self.in_hand[key] = hand
         self._pulse.hold(
             key,
@@ -150,6 +170,7 @@ class Delivery:
             hand.log.warning("renewal_failed", error=explained(lease.failing), lease_seconds=round(lease.remaining, 1))
         else:
             self._patience.answered(Verb.RENEW)
+            self._books.renew(hand)
             self._pulse.hold(key, lease_until=self._clock.time() + lease.until - self._clock.monotonic())
 
     def _progress(self, key: str, fraction: float) -> None:
@@ -165,8 +186,9 @@ class Delivery:
             seconds = self._clock.monotonic() - hand.began
             self._usual_run += (seconds - self._usual_run) * (SMOOTHING if self._usual_run else 1)
 
-    def _report(self, hand: InHand, ran: Ran, outcome: Outcome) -> None:
+    def _report(self, hand: InHand, outcome: Outcome) -> None:
         """Log the one line that every delivery ends with."""
+        ran = hand.ran
         facts: dict[str, Any] = {
             "outcome": outcome.name,
             "cause": outcome.cause,

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 
+NO_MARKS = Marks()
+
+
 @dataclass(frozen=True, slots=True)
 class Handler:
     """The user's function, and how to call it."""
@@ -30,6 +33,7 @@ class Handler:
     is_async: bool
     wants_context: bool
     decoder: Decoder
+    marks: Marks = NO_MARKS
 
     def call(self, message: Message[Any], context: Context) -> Any:  # noqa: ANN401 - the user's
         """Call the function; of an async one, give the coroutine."""
@@ -52,8 +56,8 @@ def load(settings: Settings) -> Handler:
         raise _wrong(settings, "a function", f"{type(function).__name__}: {function!r}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise _wrong(settings, "a function that runs when it is called", "one that yields")
-    marks: Marks = getattr(function, MARKED, Marks())
-    if marks.key is not None:
+    marks: Marks = getattr(function, MARKED, NO_MARKS)
+    if marks.key is not None and settings.database_url is None:
         raise _wrong(settings, "no key=, which needs a ledger (CONSUMER_DATABASE_URL)", "a key= and no ledger")
     positional = _positional(settings, function)
     return Handler(
@@ -62,6 +66,7 @@ def load(settings: Settings) -> Handler:
         or inspect.iscoroutinefunction(getattr(function, "__call__", None)),  # noqa: B004
         wants_context=len(positional) > 1,
         decoder=Decoder(settings.body, settings.envelope, _body_type(settings, function, positional[0])),
+        marks=marks,
     )
 
 

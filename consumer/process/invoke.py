@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 OURS = str(Path(__file__).parents[1]) + os.sep
-HOOK_LIMIT = 10.0  # seconds for one reset hook
+HOOK_LIMIT = 10.0  # seconds for one reset hook, and for naming a message's work
+KEY_MAX = 256  # characters in the ledger's column
 LAST_WORDS = 1.0  # seconds that a cancelled coroutine has for its finally blocks when the process must leave
 
 
@@ -37,19 +38,29 @@ class Ran:
 
     cause: returned, raised, timeout (ended late, or not within its grace), interrupted (the process must leave).
     hung: the handler is still running.
+    value: what it returned.
     """
 
     cause: str
     error: BaseException | None = None
     hung: bool = False
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What came out of a function: an error, or a value."""
+
+    error: BaseException | None = None
+    value: Any = None
 
 
 class Call(Protocol):
-    """A run under way: `done` gives the exception it ended with, or None."""
+    """A run under way."""
 
     @property
-    def done(self) -> asyncio.Future[BaseException | None]:
-        """Done when the function has ended; its result is never an exception raised."""
+    def done(self) -> asyncio.Future[End]:
+        """Done when the function has ended; what it raised is in its result."""
 
     def cancel(self) -> None:
         """Cancel a coroutine; a thread cannot be."""
@@ -76,9 +87,27 @@ class Invoker:
         await self._clock.first(call.done, stop.over, seconds=self._grace)
         if not call.done.done():
             return Ran("timeout", TimeoutError(f"still running {self._grace:g} s after its time limit"), hung=True)
-        if call.done.result() is None:  # late, but the work is done: running it again would do it twice
-            return Ran("returned")
+        if call.done.result().error is None:  # late, but the work is done: running it again would do it twice
+            return Ran("returned", value=call.done.result().value)
         return Ran("timeout", TimeoutError(f"time limit of {self._limit:g} s passed"))
+
+    async def key(self, message: Message[str]) -> End:
+        """Name the work of a message: by the handler's `key=`, else by its id."""
+        name, decoder = self._handler.marks.key, self._handler.decoder
+        if name is None:
+            return End(value=message.id)
+
+        def named() -> str:
+            decoded = decoder.decode(message)
+            found = message.id if decoded is None else name(decoded)
+            if not isinstance(found, str) or not 0 < len(found) <= KEY_MAX:
+                raise TypeError(f"key=: expected a text of 1 to {KEY_MAX} characters; got {found!r:.80}")
+            return found
+
+        call = self._run(named, contextvars.Context(), is_async=False)
+        if not await self._clock.first(call.done, seconds=HOOK_LIMIT):
+            return End(TimeoutError(f"key=: still running after {HOOK_LIMIT:g} s"))
+        return call.done.result()
 
     async def reset(self, hooks: list[Callable[[], Any]]) -> list[tuple[str, BaseException]] | None:
         """Run the user's reset hooks; return those that failed, or None when one hangs."""
@@ -87,7 +116,7 @@ class Invoker:
             call = self._run(hook, contextvars.Context(), is_async=inspect.iscoroutinefunction(hook))
             if not await self._clock.first(call.done, seconds=HOOK_LIMIT):
                 return None
-            error = call.done.result()
+            error = call.done.result().error
             if error is not None:
                 failed.append((getattr(hook, "__qualname__", repr(hook)), error))
         return failed
@@ -97,8 +126,8 @@ class Invoker:
             call.cancel()
             await self._clock.first(call.done, seconds=LAST_WORDS if self._handler.is_async else 0)
             return Ran("interrupted", hung=not call.done.done())
-        error = call.done.result()
-        return Ran("returned") if error is None else Ran("raised", error)
+        end = call.done.result()
+        return Ran("returned", value=end.value) if end.error is None else Ran("raised", end.error)
 
     def _start(self, message: Message[str], context: Context) -> Call:
         handler = self._handler
@@ -121,49 +150,48 @@ class Invoker:
 class InThread:
     """A run in a thread, which nothing can cancel."""
 
-    done: asyncio.Future[BaseException | None]
+    done: asyncio.Future[End]
 
     def cancel(self) -> None:
         """Leave it: it has been told."""
 
 
-def caught(function: Callable[[], Any]) -> BaseException | None:
-    """Call a function; give what it raised."""
+def caught(function: Callable[[], Any]) -> End:
+    """Call a function; give what came of it."""
     try:
         result = function()
     except BaseException as error:  # noqa: BLE001 - SystemExit from a handler is a failure of its delivery
-        return _users_own(error)
+        return End(_users_own(error))
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
-        return TypeError("the handler returned a generator that nobody runs: it must not yield")
+        return End(TypeError("the handler returned a generator that nobody runs: it must not yield"))
     if inspect.iscoroutine(result):
         result.close()
     if inspect.isawaitable(result):
-        return TypeError(
-            f"the handler returned a {type(result).__name__} that nobody awaits: declare it with async def"
-        )
-    return None
+        kind = type(result).__name__
+        return End(TypeError(f"the handler returned a {kind} that nobody awaits: declare it with async def"))
+    return End(value=result)
 
 
 class OnLoop:
     """A run on the user's loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, done: asyncio.Future[BaseException | None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, done: asyncio.Future[End]) -> None:
         self.done = done
-        self.task: asyncio.Task[BaseException | None] | None = None
+        self.task: asyncio.Task[End] | None = None
         self._loop = loop
 
     def cancel(self) -> None:
         """Cancel the coroutine, from the control loop's thread."""
         self._loop.call_soon_threadsafe(lambda: self.task and self.task.cancel())
 
-    def begin(self, coroutine: Coroutine[Any, Any, BaseException | None], own: contextvars.Context) -> None:
+    def begin(self, coroutine: Coroutine[Any, Any, End], own: contextvars.Context) -> None:
         """Start the coroutine; in the user's loop's thread."""
         self.task = self._loop.create_task(coroutine, context=own)
         self.task.add_done_callback(self._report)
 
-    def _report(self, task: asyncio.Task[BaseException | None]) -> None:
-        error = asyncio.CancelledError() if task.cancelled() else task.result()
-        self.done.get_loop().call_soon_threadsafe(self.done.set_result, error)
+    def _report(self, task: asyncio.Task[End]) -> None:
+        end = End(asyncio.CancelledError()) if task.cancelled() else task.result()
+        self.done.get_loop().call_soon_threadsafe(self.done.set_result, end)
 
 
 class UserLoop:
@@ -182,14 +210,12 @@ class UserLoop:
         return call
 
 
-async def _caught(function: Callable[[], Any]) -> BaseException | None:
+async def _caught(function: Callable[[], Any]) -> End:
     try:
         result = function()
-        if result is not None:
-            await result
+        return End(value=None if result is None else await result)
     except BaseException as error:  # noqa: BLE001 - it would else end the user's loop
-        return _users_own(error)
-    return None
+        return End(_users_own(error))
 
 
 def _users_own(error: BaseException) -> BaseException:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from consumer.message.message import Message
     from consumer.message.outcome import Outcome
     from consumer.message.queue import Queue
+    from consumer.process.books import Books
     from consumer.process.delivery import Delivery
     from consumer.process.life import Life
     from consumer.process.recycle import Recycle
@@ -30,11 +31,14 @@ LAST_LINES = 1.0  # seconds before supervisord kills, for the last log lines
 class Loop:
     """Receives messages and has them delivered, until told to stop or worn out."""
 
-    def __init__(self, life: Life, queue: Queue, delivery: Delivery, recycle: Recycle, tidy: Tidy) -> None:
+    def __init__(
+        self, life: Life, queue: Queue, books: Books, delivery: Delivery, recycle: Recycle, tidy: Tidy
+    ) -> None:
         self.running: set[asyncio.Task[Outcome]] = set()
         self._settings, self._clock, self._stop = life.settings, life.clock, life.stop
         self._pulse, self._patience, self._log = life.pulse, life.patience, life.log
         self._queue = queue
+        self._books = books
         self._delivery = delivery
         self._recycle = recycle
         self._tidy = tidy
@@ -61,7 +65,7 @@ class Loop:
 
     async def open(self) -> None:
         """Find the queue and its dead-letter queue, however long the network takes."""
-        while not await self.ask(self._queue.open):
+        while not await self.ask(self._queue.open) or not await self._books.open():
             if self._stop.requested.done():
                 return
         if not self._queue.dlq_url and self._settings.without_dlq == "refuse":
@@ -85,6 +89,7 @@ class Loop:
             await self._clock.first(*self.running, self._stop.requested)
         if not self.running:
             await self._tidy.between(self._recycle.handled)
+        await self._books.ready()
         if pause := self._recycle.pause():
             self._log.warning("pausing_after_failures", failures=self._recycle.failures, seconds=round(pause, 1))
             await self._clock.first(self._stop.requested, seconds=pause)

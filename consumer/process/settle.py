@@ -32,9 +32,16 @@ class Settler:
         self._settings, self._clock, self._patience = life.settings, life.clock, life.patience
         self._queue = queue
 
-    async def settle(self, lease: Lease, outcome: Outcome, log: FilteringBoundLogger) -> Outcome:
-        """Tell the queue; return what became of the message: LeftAlone when the queue would not have it."""
-        if lease.lost:  # the process may have been stopped and continued while the lease's last renewal was awaited
+    async def settle(
+        self, lease: Lease, outcome: Outcome, log: FilteringBoundLogger, *, fenced: bool = False
+    ) -> Outcome:
+        """Tell the queue; return what became of the message: LeftAlone when the queue would not have it.
+
+        fenced: the ledger has taken a success in, and whoever gets the message next will not run it.
+        """
+        if lease.lost and not (
+            fenced and isinstance(outcome, Done)
+        ):  # the process may have been stopped and continued while the lease's last renewal was awaited
             return LeftAlone()
         try:
             await self._tell(lease, outcome, log)

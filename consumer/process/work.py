@@ -14,7 +14,7 @@ from consumer import environment, logs, overrides, rundir
 from consumer.clock import Clock
 from consumer.errors import HandlerError, SettingsError
 from consumer.message.queue import Queue
-from consumer.process import handlers, memory
+from consumer.process import books, handlers, memory
 from consumer.process.beat import Beat
 from consumer.process.delivery import Delivery
 from consumer.process.invoke import Invoker
@@ -93,9 +93,10 @@ async def _life(
     life = Life(settings, clock, stop, pulse, Patience(clock, settings.patience), log)
     queue = Queue(settings, clock)
     invoker = Invoker(handler, settings, clock)
-    delivery = Delivery(life, queue, invoker, Settler(life, queue))
+    kept = books.of_process(life, handler, invoker)
+    delivery = Delivery(life, queue, invoker, Settler(life, queue), kept)
     recycle = Recycle(life, read=memory.measure, trim=memory.trim, **container)
-    loop = Loop(life, queue, delivery, recycle, Tidy(life, invoker))
+    loop = Loop(life, queue, kept, delivery, recycle, Tidy(life, invoker))
     Beat(life, sink).start()
     try:
         leaving = await loop.run()

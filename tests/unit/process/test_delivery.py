@@ -10,6 +10,7 @@ import pytest
 
 from consumer import errors
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
+from consumer.process.books import Books
 from consumer.process.delivery import Delivery
 from consumer.process.invoke import Ran
 from consumer.process.settle import Settler
@@ -30,7 +31,7 @@ class Desk:
         self.queue = FakeQueue(clock, self.journal)
         self.ran: Ran = Ran("returned")
         self.invoker = FakeInvoker(self.at_once, self.journal)
-        self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue))
+        self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue), Books())
 
     async def at_once(self, *_: object) -> Ran:
         return self.ran

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
+from consumer.process.books import Books
 from consumer.process.delivery import Delivery
 from consumer.process.invoke import Ran
 from consumer.process.loop import Loop
@@ -33,9 +34,9 @@ class Process:
         self.works = 0.0
         self.ran = Ran("returned")
         self.invoker = FakeInvoker(self._run, self.journal)
-        self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue))
+        self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue), Books())
         self.recycle = Recycle(self.life, read=lambda: Memory(1, 1, 1), trim=lambda: None, budget=0, parent_pss=0)
-        self.loop = Loop(self.life, self.queue, self.delivery, self.recycle, Tidy(self.life, self.invoker))
+        self.loop = Loop(self.life, self.queue, Books(), self.delivery, self.recycle, Tidy(self.life, self.invoker))
 
     async def _run(self, *_: object) -> Ran:
         stop = self.life.stop

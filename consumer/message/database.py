@@ -1,0 +1,54 @@
+"""Connections to the ledger's database: short ones, which notice a peer that is gone, and never wait for long."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+CONNECT = 5  # seconds
+STATEMENT = 10  # seconds for one of the ledger's own; the handler's may take longer
+KEEPALIVES = {  # libpq: a peer that is gone without a word is noticed within 10 s of silence to what was sent
+    "connect_timeout": CONNECT, "keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10,
+    "keepalives_count": 3, "tcp_user_timeout": 10_000, "application_name": "consumer",
+}  # fmt: skip
+TROUBLED = (DBAPIError, PoolTimeoutError, OSError)
+SQLITE_WAITS = ("locked", "busy", "unable to open", "disk I/O", "full")
+
+
+def engine(url: str, connections: int, *, own: bool = True) -> Engine:
+    """Make an engine; it connects when it is first used. `own`: for the ledger's statements, not the handler's.
+
+    No ping before each use: it would cost a round trip each time, and the ledger's statements may be said again.
+    """
+    target = make_url(url)
+    options: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": STATEMENT}
+    if target.get_backend_name() == "sqlite":
+        made = create_engine(target, **options, connect_args={"timeout": CONNECT, "check_same_thread": False})
+        event.listen(made, "connect", _configure)
+        event.listen(made, "begin", _begin)
+        return made
+    limit = {"options": f"-c statement_timeout={STATEMENT * 1000}"} if own else {}
+    return create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args={**KEEPALIVES, **limit})
+
+
+def away(error: BaseException) -> bool:
+    """Whether the database is the trouble and not the statement, so that waiting may cure it."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, TROUBLED)
+    if isinstance(error.orig, sqlite3.Error):  # it says "no such table" by the same class
+        return any(word in str(error.orig) for word in SQLITE_WAITS)
+    return error.connection_invalidated or isinstance(error, OperationalError)
+
+
+def _configure(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # transactions begin as we say, below
+    connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
+    connection.execute(f"PRAGMA busy_timeout={CONNECT * 1000}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # a transaction that has only read could not become a writer

@@ -1,0 +1,221 @@
+"""The books that the ledger keeps: a message is claimed before it is run, and closed before the queue is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from consumer.errors import described
+from consumer.lane import Lane
+from consumer.message import database, schema
+from consumer.message.ledger import Claim, Elsewhere, Ledger, Settled
+from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
+from consumer.message.transaction import Transaction
+from consumer.process.books import Books
+from consumer.process.invoke import Ran
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from consumer.process.delivery import InHand
+    from consumer.process.handlers import Handler
+    from consumer.process.invoke import Invoker
+    from consumer.process.life import Life
+
+T = TypeVar("T")
+PATIENCE = 60.0  # seconds for which a message that is not claimed is held while the database is away
+LAST_WORDS = 2.0  # seconds for the database once the process must leave
+FIRST, LONGEST = 0.2, 5.0  # seconds between tries
+AFTERWARDS = (1.0, 5.0)  # seconds after the end of another's claim
+
+
+class Claims(Books):
+    """One process's dealings with the ledger."""
+
+    fenced = True
+
+    def __init__(self, life: Life, handler: Handler, invoker: Invoker) -> None:
+        settings = life.settings
+        assert settings.database_url is not None
+        url, width = settings.database_url.get_secret_value(), min(4, settings.concurrency)
+        self._clock, self._stop, self._log = life.clock, life.stop, life.log
+        self._lease_seconds = settings.visibility_timeout
+        self._engine = database.engine(url, width)
+        self._sessions = database.engine(url, settings.concurrency, own=False)
+        self._ledger = Ledger(self._engine, settings.queue_url.rpartition("/")[2], settings.ledger_retention * 86_400)
+        self._invoker = invoker
+        self._ttl = handler.marks.key_ttl if handler.marks.key else None
+        self._lane = Lane("ledger", width)
+        self._away = False
+
+    async def open(self) -> bool:
+        """Bring the table up to date, however long the database takes; return True once it is ready for messages."""
+        stop = self._stop.requested
+        return await self._ask(lambda: schema.migrate(self._engine) or True, until=stop) or False
+
+    async def ready(self) -> None:
+        """Wait while the database is away: a message that is received could not be claimed."""
+        if self._away:
+            await self._ask(self._ledger.answers, until=self._stop.requested)
+
+    def transaction(self) -> Transaction:
+        """Make room for what a handler writes."""
+        return Transaction(self._sessions)
+
+    async def claim(self, hand: InHand, decide: Callable[[InHand], Outcome]) -> Outcome | None:
+        """Claim a message; None when it is ours to run, else what becomes of it without a run."""
+        message = hand.message
+        named = await self._invoker.key(message)
+        if named.error is not None:
+            hand.ran = Ran("raised", named.error)
+            return decide(hand)
+        digest = hashlib.sha256(message.text.encode("utf-8", "surrogatepass")).hexdigest()
+        holder = f"{hand.key}.{message.receipt_handle}"[-128:]
+        answer = await self._ask(
+            lambda: self._ledger.claim(named.value, message.id, digest, self._seconds_of(hand), holder),
+            seconds=PATIENCE,
+        )
+        match answer:
+            case None:
+                return Release("database_away")
+            case Claim():
+                hand.claim = answer
+                hand.number(answer.attempt)
+                return None
+            case Settled(state=schema.DONE):
+                return self._done_already(hand, answer, digest)
+            case Settled(reason=reason):
+                return Reject(reason, cause="dead_already")
+            case Elsewhere(seconds=seconds):
+                return Retry(math.ceil(seconds) + self._clock.uniform(*AFTERWARDS), cause="elsewhere")
+
+    def _done_already(self, hand: InHand, earlier: Settled, digest: str) -> Done:
+        if earlier.message_id == hand.message.id:
+            return Done("done_already")
+        if earlier.digest != digest:
+            hand.log.error("key_of_another_body", earlier=earlier.message_id, meanwhile="this message is not run")
+        else:
+            hand.log.warning("repeated", earlier=earlier.message_id, meanwhile="this message is not run")
+        return Done("deduplicated")
+
+    def renew(self, hand: InHand) -> None:
+        """Hold the claim as long as the lease. A renewal that fails costs nothing: the next one is soon enough."""
+        claim = hand.claim
+        if claim is not None:
+            renewal = self._lane.run(lambda: self._ledger.renew(claim, self._seconds_of(hand)))
+            renewal.add_done_callback(lambda done: self._renewed(hand, done))
+
+    async def close(self, hand: InHand, decide: Callable[[InHand], Outcome]) -> Outcome:
+        """Write down how a run ended, with what the handler wrote; return what the queue must be told."""
+        outcome = decide(hand)
+        written = hand.written is not None and not hand.written.empty
+        ours = await self._ask(lambda: self._close(hand, outcome))
+        if isinstance(ours, BaseException):  # of a callback, or of what the session had yet to write
+            hand.ran = Ran("raised", ours)
+            return await self.close(hand, decide)
+        if ours is None and written:  # to delete the message would be to lose what was written
+            return Release("database_away")
+        return outcome if ours or ours is None else LeftAlone("fenced")
+
+    def _close(self, hand: InHand, outcome: Outcome) -> bool | BaseException:
+        """Close in the database. Blocking; may be said again when its answer was lost."""
+        claim, ledger = hand.claim, self._ledger
+        assert claim is not None
+        assert hand.written is not None
+        if isinstance(outcome, Done):
+            return self._commit(hand, claim, hand.written)
+        if not hand.ran.hung:  # else its thread may be using it still
+            hand.written.roll_back()
+        match outcome:
+            case Retry(cause=cause) if outcome.failed:
+                return ledger.failed(claim, described(hand.ran.error) if hand.ran.error else cause)
+            case Reject(reason=reason):
+                return ledger.dead(claim, reason)
+            case _:
+                return ledger.release(claim)
+
+    def _commit(self, hand: InHand, claim: Claim, written: Transaction) -> bool | BaseException:
+        ledger = self._ledger
+        if written.empty:
+            return ledger.done(claim, _as_json(hand), self._ttl)
+        if written.committing and ledger.is_done(claim):  # only the answer was lost
+            return True
+        try:
+            session = written.session
+            for callback in written.callbacks:
+                callback(session)
+            session.flush()
+            if not ledger.done(claim, _as_json(hand), self._ttl, within=session.connection()):
+                return False
+            written.committing = True
+            session.commit_with_message()
+        except BaseException as error:
+            if not database.away(error):
+                return error
+            if written.opened_by_handler and not (written.committing and ledger.is_done(claim)):
+                return error  # what the handler wrote went with the connection: it must run again
+            raise
+        finally:
+            written.roll_back()
+        return True
+
+    def _seconds_of(self, hand: InHand) -> float:
+        return max(1.0, min(self._lease_seconds, hand.lease.until - self._clock.monotonic()))
+
+    def _renewed(self, hand: InHand, done: asyncio.Future[bool]) -> None:
+        if done.exception() is None and not done.result() and hand.claim is not None:
+            hand.context.tell()
+            hand.log.warning("claim_lost", meanwhile="somebody else has claimed the message; this run will not count")
+
+    async def _ask(
+        self, call: Callable[[], T], *, seconds: float = math.inf, until: asyncio.Future[None] | None = None
+    ) -> T | None:
+        """Ask the database until it answers; None when it did not in so many seconds, or until it must be left."""
+        clock, over = self._clock, until or self._stop.over
+        began, tries = clock.monotonic(), 0
+        while True:
+            asking = self._lane.run(call)
+            await clock.first(asking, over)
+            if not asking.done():
+                await clock.first(asking, seconds=LAST_WORDS)
+            if not asking.done():
+                return None
+            error = asking.exception()
+            if error is None:
+                self._answered()
+                return asking.result()
+            if not isinstance(error, database.TROUBLED):
+                raise error
+            tries += 1
+            self._unanswered(error)
+            if over.done() or clock.monotonic() - began >= seconds:
+                return None
+            longest = min(LONGEST, FIRST * 2.0 ** min(tries, 8))
+            await clock.first(over, seconds=clock.uniform(longest / 2, longest))
+
+    def _answered(self) -> None:
+        if self._away:
+            self._log.info("database_back")
+        self._away = False
+
+    def _unanswered(self, error: BaseException) -> None:
+        if not self._away:
+            origin = error.orig if isinstance(error, DBAPIError) and error.orig else error
+            self._log.warning("database_away", error=described(origin), meanwhile="no message is received")
+        self._away = True
+
+
+def _as_json(hand: InHand) -> str | None:
+    """Put what the handler returned into JSON, for `consumer.lookup`."""
+    if hand.ran.value is None:
+        return None
+    try:
+        return json.dumps(hand.ran.value)
+    except (TypeError, ValueError, RecursionError) as error:
+        hand.log.warning("result_not_kept", error=described(error), expected="a value that JSON can hold, or None")
+        return None
