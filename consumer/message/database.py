@@ -19,8 +19,8 @@ TROUBLED = (DBAPIError, PoolTimeoutError, OSError)
 SQLITE_WAITS = ("locked", "busy", "unable to open", "disk I/O", "full")
 
 
-def engine(url: str, connections: int, *, own: bool = True) -> Engine:
-    """Make an engine; it connects when it is first used. `own`: for the ledger's statements, not the handler's.
+def engine(url: str, connections: int, *, statement_seconds: float = STATEMENT) -> Engine:
+    """Make an engine; it connects when it is first used. A statement may take so long, 0 being without end.
 
     No ping before each use: it would cost a round trip each time, and the ledger's statements may be said again.
     """
@@ -31,8 +31,8 @@ def engine(url: str, connections: int, *, own: bool = True) -> Engine:
         event.listen(made, "connect", _configure)
         event.listen(made, "begin", _begin)
         return made
-    limit = {"options": f"-c statement_timeout={STATEMENT * 1000}"} if own else {}
-    return create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args={**KEEPALIVES, **limit})
+    limit = {"options": f"-c statement_timeout={statement_seconds * 1000:.0f}"}
+    return create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args=KEEPALIVES | limit)
 
 
 def away(error: BaseException) -> bool:

@@ -19,10 +19,11 @@ from sqlalchemy import (
     inspect,
     select,
     text,
-    update,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+
+from consumer.errors import LedgerError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -80,23 +81,24 @@ def migrate(engine: Engine) -> bool:
 
     Raises LedgerError when the database's schema is newer than this program.
     """
-    with engine.connect() as connection:
-        if _version(connection) == VERSION:
+    with engine.begin() as connection:
+        if _is_current(connection):
             return False
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # SQLite's transactions begin with the lock on the whole file
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        found = _version(connection)
-        if found == VERSION:
+        if _is_current(connection):
             return False
         metadata.create_all(connection)
-        connection.execute(
-            insert(version).values(version=VERSION) if found is None else update(version).values(version=VERSION)
-        )
+        connection.execute(insert(version).values(version=VERSION))
     return True
 
 
-def _version(connection: Connection) -> int | None:
+def _is_current(connection: Connection) -> bool:
     if not inspect(connection).has_table(version.name):
-        return None
-    return connection.scalar(select(version.c.version))
+        return False
+    found = connection.scalar(select(version.c.version))
+    if found is not None and found > VERSION:
+        wrong = f"the ledger's table: expected version {VERSION} or older; got {found}. To do: run a newer consumer."
+        raise LedgerError(wrong)
+    return found == VERSION

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from consumer.errors import described
+from consumer.errors import LedgerError, described
 from consumer.lane import Lane
 from consumer.message import database, schema
 from consumer.message.ledger import Claim, Elsewhere, Ledger, Settled
@@ -17,6 +17,7 @@ from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, 
 from consumer.message.transaction import Transaction
 from consumer.process.books import Books
 from consumer.process.invoke import Ran
+from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,7 +47,7 @@ class Claims(Books):
         self._clock, self._stop, self._log = life.clock, life.stop, life.log
         self._lease_seconds = settings.visibility_timeout
         self._engine = database.engine(url, width)
-        self._sessions = database.engine(url, settings.concurrency, own=False)
+        self._sessions = database.engine(url, settings.concurrency, statement_seconds=0)
         self._ledger = Ledger(self._engine, settings.queue_url.rpartition("/")[2], settings.ledger_retention * 86_400)
         self._invoker = invoker
         self._ttl = handler.marks.key_ttl if handler.marks.key else None
@@ -55,8 +56,13 @@ class Claims(Books):
 
     async def open(self) -> bool:
         """Bring the table up to date, however long the database takes; return True once it is ready for messages."""
-        stop = self._stop.requested
-        return await self._ask(lambda: schema.migrate(self._engine) or True, until=stop) or False
+        stop = self._stop
+        try:
+            return await self._ask(lambda: schema.migrate(self._engine) or True, until=stop.requested) or False
+        except LedgerError as error:
+            self._log.error("wrong_settings", problem=str(error))
+            stop.retire(Leaving.SETTINGS, str(error))
+            return False
 
     async def ready(self) -> None:
         """Wait while the database is away: a message that is received could not be claimed."""

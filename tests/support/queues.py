@@ -57,3 +57,12 @@ class Queues:
             QueueUrl=self.dlq_url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
         )
         return [dict(one) for one in answer.get("Messages", [])]
+
+    def all_dead(self) -> list[dict[str, Any]]:
+        """Take everything out of the dead-letter queue."""
+        found: list[dict[str, Any]] = []
+        while some := self.sqs.receive_message(
+            QueueUrl=self.dlq_url, MaxNumberOfMessages=10, VisibilityTimeout=600, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            found += [dict(one) for one in some]
+        return found

@@ -1,0 +1,221 @@
+"""What the ledger promises, on both databases."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import inspect, text, update
+
+from consumer.errors import LedgerError
+from consumer.message import database, schema
+from consumer.message.ledger import Answer, Claim, Elsewhere, Ledger, Settled
+from consumer.message.lookup import Found, lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = database.engine(database_url, 4)
+    schema.migrate(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def ledger(engine: Engine) -> Ledger:
+    return Ledger(engine, "orders", DAY)
+
+
+def claimed(ledger: Ledger, key: str = "k", message_id: str = "m1", seconds: float = 90) -> Claim:
+    answer = ledger.claim(key, message_id, "digest", seconds)
+    assert isinstance(answer, Claim), answer
+    return answer
+
+
+def asked(ledger: Ledger, key: str = "k", message_id: str = "m1") -> Answer:
+    return ledger.claim(key, message_id, "digest", 90)
+
+
+def pass_time(engine: Engine, seconds: float) -> None:
+    """Let time pass for all rows, as the database sees it."""
+    row = schema.ledger.c
+    with engine.begin() as connection:
+        connection.execute(
+            update(schema.ledger).values(claimed_until=row.claimed_until - seconds, expires=row.expires - seconds)
+        )
+
+
+def test_a_new_message_is_ours_and_its_first_attempt(ledger: Ledger) -> None:
+    claim = claimed(ledger)
+    assert (claim.attempt, claim.fence, claim.suspect) == (1, 1, False)
+
+
+def test_a_message_in_hand_is_nobody_else_s_for_as_long_as_its_claim_lasts(ledger: Ledger, engine: Engine) -> None:
+    first = claimed(ledger)
+    answer = asked(ledger)
+    assert isinstance(answer, Elsewhere)
+    assert 80 < answer.seconds <= 90
+    pass_time(engine, 91)
+    second = claimed(ledger)
+    assert (second.fence, second.attempt) == (2, 1)
+    assert not ledger.renew(first, 90)
+    assert not ledger.done(first)
+    assert ledger.renew(second, 90)
+
+
+def test_a_claim_that_has_run_out_and_was_taken_by_nobody_is_still_good(ledger: Ledger, engine: Engine) -> None:
+    claim = claimed(ledger)
+    pass_time(engine, 1000)
+    assert ledger.done(claim)
+    assert isinstance(asked(ledger), Settled)
+
+
+def test_a_claim_asked_for_twice_is_made_once(ledger: Ledger) -> None:
+    first = ledger.claim("k", "m1", "digest", 90, holder="me")
+    assert ledger.claim("k", "m1", "digest", 90, holder="me") == first
+    assert isinstance(ledger.claim("k", "m1", "digest", 90, holder="you"), Elsewhere)
+
+
+def test_failures_are_attempts_and_what_was_given_back_is_none(ledger: Ledger) -> None:
+    assert ledger.release(claimed(ledger))
+    assert ledger.failed(claimed(ledger), "down")
+    assert ledger.release(claimed(ledger))
+    claim = claimed(ledger)
+    assert (claim.attempt, claim.failures, claim.fence) == (2, 1, 4)
+
+
+def test_a_close_said_again_after_a_lost_answer_counts_once(ledger: Ledger) -> None:
+    claim = claimed(ledger)
+    assert ledger.failed(claim, "down")
+    assert ledger.failed(claim, "down")
+    claim = claimed(ledger)
+    assert claim.failures == 1
+    assert ledger.done(claim)
+    assert ledger.done(claim)
+    assert ledger.is_done(claim)
+
+
+def test_what_is_done_is_done_for_every_message_with_its_key_until_it_is_forgotten(
+    ledger: Ledger, engine: Engine
+) -> None:
+    assert ledger.done(claimed(ledger), ttl=60)
+    assert asked(ledger, message_id="m2") == Settled("done", "m1", "digest", "")
+    pass_time(engine, 61)
+    claim = claimed(ledger, message_id="m2")
+    assert (claim.fence, claim.attempt) == (2, 1)
+
+
+def test_a_dead_message_is_settled_again_and_runs_afresh_when_it_was_sent_again(ledger: Ledger) -> None:
+    assert ledger.failed(claimed(ledger), "down")
+    assert ledger.dead(claimed(ledger), "no such order")
+    assert asked(ledger) == Settled("dead", "m1", "digest", "no such order")
+    again = claimed(ledger, message_id="m2")
+    assert (again.failures, again.attempt, again.fence) == (0, 1, 3)
+    row = ledger.look_up("k")
+    assert row is not None
+    assert (row.redrives, row.reason) == (1, "no such order")
+
+
+def test_a_crash_makes_a_suspect_and_counts_when_the_message_was_alone(ledger: Ledger) -> None:
+    assert ledger.crashed(claimed(ledger), alone=False)
+    claim = claimed(ledger)
+    assert (claim.suspect, claim.crashes, claim.attempt) == (True, 0, 1)
+    assert ledger.crashed(claim, alone=True)
+    claim = claimed(ledger)
+    assert (claim.suspect, claim.crashes, claim.attempt) == (True, 1, 2)
+
+
+def test_of_many_that_claim_at_once_one_wins(database_url: str, engine: Engine) -> None:
+    del engine
+    engines = [database.engine(database_url, 1) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(10):
+            answers = list(pool.map(lambda one, key=f"k{number}": asked(Ledger(one, "orders", DAY), key), engines))
+            assert [type(answer) for answer in answers].count(Claim) == 1
+            assert [type(answer) for answer in answers].count(Elsewhere) == 7
+    for one in engines:
+        one.dispose()
+
+
+def test_queues_do_not_see_one_another(engine: Engine, ledger: Ledger) -> None:
+    claimed(ledger)
+    claimed(Ledger(engine, "others", DAY))
+
+
+def test_many_processes_that_start_at_once_make_the_table_once(database_url: str) -> None:
+    engines = [database.engine(database_url, 1) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(schema.migrate, engines)).count(True) == 1
+    for one in engines:
+        one.dispose()
+
+
+def test_a_schema_of_a_later_version_is_left_alone(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(schema.version).values(version=99))
+    with pytest.raises(LedgerError, match="expected version 1 or older; got 99"):
+        schema.migrate(engine)
+
+
+def test_only_what_has_expired_is_pruned_and_so_many_rows_at_a_time(ledger: Ledger, engine: Engine) -> None:
+    for number in range(25):
+        ledger.done(claimed(ledger, key=f"old{number}"), ttl=-1)
+    ledger.done(claimed(ledger, key="kept"))
+    assert [ledger.prune(10), ledger.prune(10), ledger.prune(10), ledger.prune(10)] == [10, 10, 5, 0]
+    assert ledger.look_up("kept") is not None
+    pass_time(engine, DAY + 1)
+    assert ledger.prune(10) == 1
+
+
+def test_the_queries_use_the_indexes(engine: Engine, ledger: Ledger) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("PostgreSQL's planner")
+    ledger.done(claimed(ledger))
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        for where in ("queue = 'orders' AND key = 'k'", "expires <= 0"):
+            plan = "\n".join(connection.scalars(text(f"EXPLAIN SELECT * FROM consumer_ledger WHERE {where}")))
+            assert "Index" in plan, plan
+    assert {index["name"] for index in inspect(engine).get_indexes("consumer_ledger")} == {"consumer_ledger_expires"}
+
+
+def test_a_web_application_learns_what_has_become_of_a_message(database_url: str, ledger: Ledger) -> None:
+    def found(key: str = "k") -> Found:
+        return lookup(key, queue="https://sqs.eu-west-1.amazonaws.com/1/orders", database_url=database_url)
+
+    assert found() == Found("unknown")
+    claim = claimed(ledger)
+    assert found() == Found("running")
+    ledger.failed(claim, "TimeoutError: slow")
+    assert found() == Found("running", reason="TimeoutError: slow")
+    ledger.done(claimed(ledger), '{"report": 7}')
+    assert found() == Found("done", result={"report": 7})
+    ledger.dead(claimed(ledger, key="d"), "no such order")
+    assert found("d") == Found("failed", reason="no such order")
+    ledger.done(claimed(ledger, key="old"), ttl=-1)
+    assert found("old") == Found("unknown")
+
+
+def test_a_statement_that_waits_for_the_database_gives_up(database_url: str, engine: Engine) -> None:
+    """A row that somebody keeps locked must not hold a process for ever."""
+    if engine.dialect.name != "postgresql":
+        pytest.skip("SQLite waits for its lock 5 s at most, which nobody can hold by accident")
+    Ledger(engine, "orders", DAY).claim("k", "m1", "digest", 90)
+    impatient = database.engine(database_url, 1, statement_seconds=0.5)
+    with engine.begin() as connection:
+        connection.execute(text("SELECT * FROM consumer_ledger FOR UPDATE"))
+        began = time.monotonic()
+        with pytest.raises(database.TROUBLED) as caught:
+            Ledger(impatient, "orders", DAY).claim("k", "m1", "digest", 90)
+        assert time.monotonic() - began < 20
+    assert database.away(caught.value)
+    impatient.dispose()

@@ -1,0 +1,105 @@
+"""Handlers that write into the ledger's database; a message may have its process killed at one step of its delivery."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from consumer import Context, Message, Reject, handler
+from consumer.process.claims import Claims
+from consumer.process.pulse import started
+from consumer.process.settle import Settler
+from support.handlers import note
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+BEFORE_CLAIM, AFTER_CLAIM, IN_HANDLER, AFTER_WRITES = (
+    "before claim",
+    "after claim",
+    "in the handler",
+    "after its writes",
+)
+BEFORE_COMMIT, AFTER_COMMIT, BEFORE_SETTLE, AFTER_SETTLE = (
+    "before commit", "after commit", "before settle", "after settle",
+)  # fmt: skip
+STEPS = [
+    BEFORE_CLAIM, AFTER_CLAIM, IN_HANDLER, AFTER_WRITES, BEFORE_COMMIT, AFTER_COMMIT, BEFORE_SETTLE, AFTER_SETTLE,
+]  # fmt: skip
+OLD_ENOUGH = 1.2  # seconds; supervisord waits ever longer before it replaces what dies younger
+KILLED = Path(os.environ.get("KILLED", "/nowhere"))
+
+
+def reach(step: str, message: Message[Any]) -> None:
+    """Die here, if this is the message's step and it has not been here before."""
+    body = json.loads(message.text)
+    once = KILLED / message.id
+    if body.get("step") == step and not once.exists():
+        once.write_text(step)
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+        age = uptime - (started(os.getpid()) or 0) / os.sysconf("SC_CLK_TCK")
+        time.sleep(max(0.0, OLD_ENOUGH - age))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def effect(session: Session, message: Message[Any]) -> None:
+    session.execute(text("INSERT INTO effects (id) VALUES (:id)"), {"id": message.id})
+
+
+@handler
+def writes(message: Message[dict[str, Any]], context: Context) -> dict[str, str]:
+    """Write one row, by the session or by a callback, and end as the body says."""
+    note(message, "begin")
+    reach(IN_HANDLER, message)
+    if message.body.get("by") == "on_done":
+        context.on_done(lambda session: effect(session, message))
+    else:
+        effect(context.session, message)
+    reach(AFTER_WRITES, message)
+    match message.body.get("then"):
+        case "fail" if context.attempt == 1:
+            raise ConnectionError("upstream is down")
+        case "reject":
+            raise Reject("not an order")
+        case "callback fails" if context.attempt == 1:
+            context.on_done(lambda _: 1 / 0)
+        case "commit":
+            context.session.commit()
+    note(message, "end")
+    return {"report": message.id}
+
+
+@handler(key=lambda message: message.body["order"])
+def by_order(message: Message[dict[str, Any]]) -> None:
+    note(message, "end")
+
+
+def watched(owner: Any, name: str, before: str, after: str, *, awaited: bool) -> None:
+    """Put a step before and one after a method whose first argument is a message in hand, or its lease."""
+    original = getattr(owner, name)
+
+    async def asynchronous(self: Any, first: Any, *rest: Any, **more: Any) -> Any:
+        reach(before, first.message)
+        answer = await original(self, first, *rest, **more)
+        reach(after, first.message)
+        return answer
+
+    def plain(self: Any, first: Any, *rest: Any) -> Any:
+        reach(before, first.message)
+        answer = original(self, first, *rest)
+        reach(after, first.message)
+        return answer
+
+    setattr(owner, name, asynchronous if awaited else plain)
+
+
+if "KILLED" in os.environ:
+    watched(Claims, "claim", BEFORE_CLAIM, AFTER_CLAIM, awaited=True)
+    watched(Claims, "_close", BEFORE_COMMIT, AFTER_COMMIT, awaited=False)
+    watched(Settler, "settle", BEFORE_SETTLE, AFTER_SETTLE, awaited=True)
