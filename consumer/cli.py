@@ -18,6 +18,7 @@ COMMANDS = {
     "health": ("consumer.container.health", "exit with 0 while the container consumes, 1 otherwise"),
     "settings": ("consumer.desk.settings", "show every setting, its value and its source"),
     "send": ("consumer.desk.send", "send a file of JSON lines to the queue"),
+    "ledger": ("consumer.desk.ledger", "make the ledger's table, remove what has expired, count its rows"),
     "demo": ("consumer.local.demo", "drain a local queue on this machine, with no account"),
 }
 

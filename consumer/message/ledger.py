@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, delete, null, or_, select, tuple_, update
+from sqlalchemy import and_, case, delete, func, not_, null, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from consumer.message.schema import DEAD, DONE, OPEN, ledger, now
@@ -166,6 +166,22 @@ class Ledger:
         old = select(ledger.c.queue, ledger.c.key).where(ledger.c.expires <= now()).limit(rows)
         with self._engine.begin() as connection:
             return connection.execute(delete(ledger).where(tuple_(ledger.c.queue, ledger.c.key).in_(old))).rowcount
+
+    def counts(self) -> dict[str, int]:
+        """Count this queue's rows: in hand, waiting for a next attempt, done, dead; and those of them that expired."""
+        row = ledger.c
+        in_hand = and_(row.state == OPEN, row.claimed_until > now())
+        wanted = {
+            "in_hand": in_hand,
+            "waiting": and_(row.state == OPEN, not_(func.coalesce(in_hand, False))),
+            DONE: row.state == DONE,
+            DEAD: row.state == DEAD,
+            "expired": row.expires <= now(),
+        }
+        sums = [func.coalesce(func.sum(case((which, 1), else_=0)), 0).label(name) for name, which in wanted.items()]
+        with self._engine.begin() as connection:
+            found = connection.execute(select(*sums).where(row.queue == self._queue)).one()
+        return {name: int(found[index]) for index, name in enumerate(wanted)}
 
     def _change(self, claim: Claim, values: dict[str, Any], within: Connection | None = None) -> bool:
         """Change a row under the fence. Said again after a lost answer, it changes nothing and is still true."""

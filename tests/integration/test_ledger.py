@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import inspect, text, update
 
+from consumer import cli
 from consumer.errors import LedgerError
 from consumer.message import database, schema
 from consumer.message.ledger import Answer, Claim, Elsewhere, Ledger, Settled
@@ -219,3 +221,37 @@ def test_a_statement_that_waits_for_the_database_gives_up(database_url: str, eng
         assert time.monotonic() - began < 20
     assert database.away(caught.value)
     impatient.dispose()
+
+
+def test_people_can_make_prune_and_count_the_ledger(
+    database_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CONSUMER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/orders")
+    monkeypatch.setenv("CONSUMER_HANDLER", "app:handle")
+    assert cli.main(["ledger", "stats"]) == 64
+    assert "CONSUMER_DATABASE_URL: expected the ledger's database; got none" in capsys.readouterr().err
+    monkeypatch.setenv("CONSUMER_DATABASE_URL", database_url)
+    ledger = Ledger(engine, "orders", DAY)
+    claimed(ledger, key="in hand")
+    ledger.failed(claimed(ledger, key="waiting"), "down")
+    ledger.done(claimed(ledger, key="done"))
+    ledger.done(claimed(ledger, key="old"), ttl=-1)
+    ledger.dead(claimed(ledger, key="dead"), "no")
+    said = []
+    for words in (["migrate"], ["stats"], ["prune"], ["stats"]):
+        assert cli.main(["ledger", *words, "--json"]) == 0
+        said.append(json.loads(capsys.readouterr().out))
+    counted = {"in_hand": 1, "waiting": 1, "done": 2, "dead": 1, "expired": 1}
+    assert said == [{"changes": 0}, counted, {"removed": 1}, counted | {"done": 1, "expired": 0}]
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CONSUMER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/orders")
+    monkeypatch.setenv("CONSUMER_HANDLER", "app:handle")
+    monkeypatch.setenv("CONSUMER_DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/ledger")
+    assert cli.main(["ledger", "stats"]) == 1
+    said = capsys.readouterr().err
+    assert "expected an answer of its database" in said
+    assert "secret" not in said
