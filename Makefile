@@ -16,7 +16,7 @@ demo: .venv/.demo
 	@$(bin)/consumer demo $(ARGS)
 
 test: check
-	$(bin)/python -m pytest --numprocesses 3 --dist loadgroup --cov --cov-report=term $(ARGS)
+	$(bin)/python -m pytest --numprocesses 4 --dist loadgroup --cov --cov-report=term $(ARGS)
 
 check: .venv/.test
 	$(bin)/ruff check .
