@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 KNOWN = {PREFIX + name.upper(): name for name in Settings.model_fields}
 LATER = {
     "CONSUMER_EXIT_WHEN_DRAINED",
-    "CONSUMER_LEAKS",
     "CONSUMER_LEDGER_RETENTION",
     "CONSUMER_MAX_CRASHES",
     "CONSUMER_MEMORY_HARD_LIMIT",

@@ -18,6 +18,7 @@ from consumer.process import handlers, memory
 from consumer.process.beat import Beat
 from consumer.process.delivery import Delivery
 from consumer.process.invoke import Invoker
+from consumer.process.leaks import Leaks
 from consumer.process.life import Life
 from consumer.process.loop import Loop
 from consumer.process.patience import Patience
@@ -95,7 +96,7 @@ async def _life(
     invoker = Invoker(handler, settings, clock)
     delivery = Delivery(life, queue, invoker, Settler(life, queue))
     recycle = Recycle(life, read=memory.measure, trim=memory.trim, **container)
-    loop = Loop(life, queue, delivery, recycle, Tidy(life, invoker))
+    loop = Loop(life, queue, delivery, recycle, Tidy(life, invoker, Leaks(life, memory.measure)))
     Beat(life, sink).start()
     try:
         leaving = await loop.run()
