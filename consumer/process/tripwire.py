@@ -36,6 +36,9 @@ HELPERS = (("resource_tracker", "_resource_tracker", "_pid"), ("forkserver", "_f
 POINTER = ctypes.sizeof(ctypes.c_void_p)  # struct sigaction begins with its handler on x86-64 and arm64
 
 _sigaction = getattr(ctypes.CDLL(None), "sigaction", None)
+_answer = ctypes.create_string_buffer(
+    256
+)  # larger than any libc's struct sigaction; made anew it would double the cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +162,8 @@ def _actions(numbers: tuple[signal.Signals, ...]) -> tuple[bytes, ...]:
 
 
 def _action(number: int) -> bytes:
-    buffer = ctypes.create_string_buffer(256)  # larger than any libc's struct sigaction
-    _sigaction(number, None, buffer)  # type: ignore[misc]
-    return buffer.raw
+    _sigaction(number, None, _answer)  # type: ignore[misc]
+    return _answer.raw
 
 
 def _act(before: tuple[bytes, ...]) -> None:
@@ -170,6 +172,8 @@ def _act(before: tuple[bytes, ...]) -> None:
 
 
 def _signals(numbers: tuple[signal.Signals, ...], before: tuple[bytes, ...], now: tuple[bytes, ...]) -> str:
+    if before == now:  # the usual case
+        return ""
     pairs = zip(numbers, before, now, strict=True)
     return _listed(number.name for number, was, is_now in pairs if was[:POINTER] != is_now[:POINTER])
 
