@@ -17,6 +17,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Worker(threading.Thread):
+    """A thread that interpreter exit does not wait for, and that hands this on to no thread that it starts.
+
+    A thread is a daemon where its starter is one. A handler's author knows nothing of such a starter: threads that are
+    no daemons in any other program are none here, and can be told from background threads that are meant to stay.
+    """
+
+    _at_work = False
+
+    def __init__(self, target: Callable[[], object], name: str) -> None:
+        super().__init__(target=target, name=name, daemon=True)
+
+    @property
+    def daemon(self) -> bool:  # type: ignore[override]  # what has started stays as it is
+        """True while the interpreter asks at the start; False to whoever inherits."""
+        return not self._at_work
+
+    def run(self) -> None:
+        """Work."""
+        self._at_work = True
+        super().run()
+
+
 class Lane:
     """Runs blocking calls in threads of its own; calls beyond the number of threads wait in line."""
 
@@ -31,7 +54,7 @@ class Lane:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._started < self.threads:  # threads start with the first calls, never before a fork
             self._started += 1
-            threading.Thread(target=self._work, name=f"{self.name}-{self._started}", daemon=True).start()
+            Worker(self._work, f"{self.name}-{self._started}").start()
         self._calls.put((future, call))
         return future
 

@@ -120,6 +120,14 @@ class Settings(BaseSettings):
     failure_limit: int = knob("count", "Failures in a row before a process retires; 0 is off.", default=0, ge=0)
     jitter: float = knob("fraction", "Downwards, of each limit, drawn once per life.", default=0.2, ge=0, lt=1)
 
+    leaks: Literal["warn", "recycle", "ignore"] = knob(
+        "warn, recycle or ignore",
+        "What a handler leaves behind (threads, children, working directory, umask, environment, locale, signal "
+        "handlers, temporary files, descriptors, growing memory): said once in a life, a reason to retire, or not "
+        "looked at.",
+        default="warn",
+    )
+
     max_attempts: int = knob("count", "Failed runs of a message, then it is dead-lettered.", default=5, ge=1, le=1000)
     backoff: float = knob("s", "Wait after the first failure, half of it at random.", default=30.0, ge=0)
     backoff_multiplier: float = knob(

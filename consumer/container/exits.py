@@ -14,6 +14,7 @@ EXPLAINED = {
     Leaving.LIFETIME.value: "it has reached its lifetime",
     Leaving.MEMORY.value: "it has reached its memory limit",
     Leaving.FAILURES.value: "it has had too many failures in a row",
+    Leaving.LEAKS.value: "its handler has left something behind",
     Leaving.HUNG.value: "its handler ran past the time limit and the grace",
     Leaving.BROKEN.value: "a side task died, or the run directory is gone",
     Leaving.SETTINGS.value: "its settings are wrong",

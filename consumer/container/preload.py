@@ -73,7 +73,7 @@ class State:
 
 def unsafe(before: State, clock: Clock) -> str:
     """Say why no process may be forked from this one since `before`; nothing when it is safe."""
-    reasons = [*_patched(), *_threads(before, clock), *_connections(before)]
+    reasons = [*_threads(before, clock), *_connections(before)]
     return "; ".join(reasons)
 
 
@@ -89,13 +89,6 @@ def explained(error: BaseException) -> str:
 
 def _is_users(file: str) -> bool:
     return not file.startswith((PACKAGE, "<frozen ")) and not file.endswith("importlib/__init__.py")
-
-
-def _patched() -> list[str]:
-    """Look for gevent: a fork leaves its hub and its locks in no state to go on."""
-    monkey: Any = sys.modules.get("gevent.monkey")
-    parts = [part for part in ("threading", "socket") if monkey is not None and monkey.is_module_patched(part)]
-    return [f"gevent has patched {' and '.join(parts)}"] if parts else []
 
 
 def _threads(before: State, clock: Clock) -> list[str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 NO_MARKS = Marks()
+PATCHABLE = ("threading", "thread", "time", "socket", "select")  # what the control loop and its lanes stand on
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ def load(settings: Settings) -> Handler:
     """
     module_name, _, name = settings.handler.partition(":")
     function: Any = enter(module_name, settings.handler)
+    refuse_patched()
     for part in name.split("."):
         function = getattr(function, part, None)
         if function is None:
@@ -88,6 +90,21 @@ def enter(module: str, wanted_by: str) -> Any:  # noqa: ANN401 - a module
         ) from error
 
 
+def refuse_patched() -> None:
+    """Raise HandlerError where gevent has patched the interpreter.
+
+    Its locks, sockets and sleeps wait for a hub that nobody runs here: lanes would never answer, and leases lapse.
+    """
+    monkey: Any = sys.modules.get("gevent.monkey")
+    parts = [part for part in PATCHABLE if monkey is not None and monkey.is_module_patched(part)]
+    if parts:
+        raise HandlerError(
+            "gevent: expected the interpreter's own threads, locks and sockets, which the event loop and leases need; "
+            f"got gevent's in place of {', '.join(parts)}, under which both would stall. "
+            "To do: take out monkey.patch_all(); for many messages at once use CONSUMER_CONCURRENCY or async def."
+        )
+
+
 def run_preload_hooks() -> None:
     """Call what users marked with @on_preload. Raises HandlerError with the hook's name when one fails."""
     for hook in PRELOAD:
@@ -96,6 +113,7 @@ def run_preload_hooks() -> None:
         except (Exception, SystemExit) as error:
             name = getattr(hook, "__qualname__", repr(hook))
             raise HandlerError(f"@on_preload {name}: {described(error)}") from error
+    refuse_patched()
 
 
 def _positional(settings: Settings, function: Callable[..., Any]) -> list[str]:

@@ -7,14 +7,14 @@ import contextvars
 import inspect
 import logging
 import os
-import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from consumer.lane import Lane
+from consumer.lane import Lane, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -204,7 +204,7 @@ class UserLoop:
         """Run an async function; its future is done on the running loop."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=_forever, args=(self._loop,), name="handler-loop", daemon=True).start()
+            Worker(partial(_forever, self._loop), "handler-loop").start()
         call = OnLoop(self._loop, asyncio.get_running_loop().create_future())
         self._loop.call_soon_threadsafe(lambda: call.begin(_caught(function), own))
         return call

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 TRIES = 5  # to give back what was received too late
 LAST_CALLS = 8.0  # seconds for the queue's last answers once handlers are not waited for
+QUIET = 30.0  # seconds without receiving, at most, for what is in hand to end
 LAST_LINES = 1.0  # seconds before supervisord kills, for the last log lines
 
 
@@ -87,12 +88,20 @@ class Loop:
         """Wait for a free slot, tidy up when nothing is in hand, and pause after failures in a row."""
         while self.running and self.free() < 1 and not self._stop.requested.done():
             await self._clock.first(*self.running, self._stop.requested)
+        if self.running and self._tidy.overdue(self._recycle.handled):
+            await self.quiet()
         if not self.running:
             await self._tidy.between(self._recycle.handled)
         await self._books.ready()
         if pause := self._recycle.pause():
             self._log.warning("pausing_after_failures", failures=self._recycle.failures, seconds=round(pause, 1))
             await self._clock.first(self._stop.requested, seconds=pause)
+
+    async def quiet(self) -> None:
+        """Let what is in hand end; one that is slow is not waited for."""
+        end = self._clock.monotonic() + QUIET
+        while self.running and not self._stop.requested.done() and (left := end - self._clock.monotonic()) > 0:
+            await self._clock.first(*self.running, self._stop.requested, seconds=left)
 
     async def receive(self) -> list[Message[str]]:
         """Take as many messages as there are free slots; what arrives after the word to stop is given back."""

@@ -28,6 +28,7 @@ class Leaving(Enum):
     LIFETIME = 11
     MEMORY = 12
     FAILURES = 13
+    LEAKS = 14
     HUNG = 20
     BROKEN = 21
     SETTINGS = 64
@@ -36,8 +37,8 @@ class Leaving(Enum):
 
     @property
     def worn_out(self) -> bool:
-        """Whether it is the end of a life that has reached one of its limits."""
-        return Leaving.LIMIT.value <= self.value <= Leaving.FAILURES.value
+        """Whether it is the end of a life that has reached one of its limits, or whose handler leaves things behind."""
+        return Leaving.LIMIT.value <= self.value <= Leaving.LEAKS.value
 
     @property
     def foreseen(self) -> bool:

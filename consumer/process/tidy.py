@@ -1,4 +1,4 @@
-"""Between messages: the user's reset hooks, garbage, free memory. Only when no message is in hand."""
+"""Between messages: the user's reset hooks, garbage, free memory, what is left behind. Only with none in hand."""
 
 from __future__ import annotations
 
@@ -12,20 +12,32 @@ from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
     from consumer.process.invoke import Invoker
+    from consumer.process.leaks import Leaks
     from consumer.process.life import Life
 
 COLLECT_EVERY = 10.0  # seconds
 TRIM_EVERY = 25  # messages; one trim takes about a millisecond
+QUIET_EVERY = 100  # messages: so many slots are seldom all free by themselves
 
 
 class Tidy:
     """Leaves nothing of one message to the next."""
 
-    def __init__(self, life: Life, invoker: Invoker) -> None:
+    def __init__(self, life: Life, invoker: Invoker, leaks: Leaks) -> None:
+        self._settings = life.settings
         self._clock, self._stop, self._log = life.clock, life.stop, life.log
         self._invoker = invoker
+        self._leaks = leaks
         self._collected = life.clock.monotonic()
         self._tidied = 0
+        self._quiet = 0
+
+    def overdue(self, handled: int) -> bool:
+        """Whether to receive nothing until no message is in hand, so that what is left behind can be seen."""
+        if self._settings.leaks == "ignore" or handled - max(self._tidied, self._quiet) < QUIET_EVERY:
+            return False
+        self._quiet = handled  # be it in vain: a message of a quarter of an hour must not keep all slots empty
+        return True
 
     async def between(self, handled: int) -> None:
         """Clean up after the messages handled since the last time, if any."""
@@ -44,3 +56,4 @@ class Tidy:
         if handled // TRIM_EVERY != self._tidied // TRIM_EVERY:
             memory.trim()
         self._tidied = handled
+        await self._leaks.look(handled)

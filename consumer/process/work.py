@@ -18,6 +18,7 @@ from consumer.process import books, handlers, memory
 from consumer.process.beat import Beat
 from consumer.process.delivery import Delivery
 from consumer.process.invoke import Invoker
+from consumer.process.leaks import Leaks
 from consumer.process.life import Life
 from consumer.process.loop import Loop
 from consumer.process.patience import Patience
@@ -96,7 +97,7 @@ async def _life(
     kept = books.of_process(life, handler, invoker)
     delivery = Delivery(life, queue, invoker, Settler(life, queue), kept)
     recycle = Recycle(life, read=memory.measure, trim=memory.trim, **container)
-    loop = Loop(life, queue, kept, delivery, recycle, Tidy(life, invoker))
+    loop = Loop(life, queue, kept, delivery, recycle, Tidy(life, invoker, Leaks(life, memory.measure)))
     Beat(life, sink).start()
     try:
         leaving = await loop.run()

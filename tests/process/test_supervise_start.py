@@ -81,7 +81,6 @@ def test_preload_modules_and_hooks_run_once_for_all_processes(make: Make) -> Non
         (THREAD, "started threads (metrics)"),
         (f"import socket\nkept = socket.socketpair()\n{HANDLER}", "opened sockets (local"),
         (CONNECTS, "127.0.0.1:"),
-        (GEVENT, "gevent has patched threading and socket"),
     ],
 )
 def test_where_a_fork_would_be_unsafe_processes_are_execed_and_the_log_says_why(
@@ -93,6 +92,20 @@ def test_where_a_fork_would_be_unsafe_processes_are_execed_and_the_log_says_why(
     assert reason in container.output
     assert threads(container) == 1, "what was loaded must not go on in PID 1"
     assert container.stop() == 0
+
+
+def test_gevent_s_patches_are_refused_with_70_and_why(make: Make) -> None:
+    container = make(handler=GEVENT).start()
+    assert container.wait() == 70
+    assert "gevent's in place of threading" in container.output
+    assert "take out monkey.patch_all()" in container.output
+
+
+def test_gevent_s_patches_by_a_preload_hook_are_refused_as_well(make: Make) -> None:
+    patch = f"exec({GEVENT.replace(HANDLER, '')!r})"
+    container = make(handler=HOOK.format(patch)).start()
+    assert container.wait() == 70
+    assert "gevent's in place of threading" in container.output
 
 
 def test_a_process_that_is_execed_has_the_container_s_stdout_and_no_blocked_signals(make: Make) -> None:

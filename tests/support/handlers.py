@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import json
+import locale
 import logging
 import multiprocessing
 import os
+import subprocess
+import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +141,51 @@ def configures(message: Message[dict[str, Any]]) -> None:
     structlog.get_logger().info("from the application")
     logging.getLogger("app").warning("by the standard library")
     print("printed")
+    note(message, "end")
+
+
+left: list[Any] = []
+
+
+def litters(message: Message[dict[str, Any]]) -> None:
+    """Leave behind what the body names, and note where the message found itself."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    note(message, f"in {Path.cwd()} with {umask:03o}")
+    for what in message.body.get("leave", []):
+        match what:
+            case "folder":
+                os.chdir("/")
+            case "umask":
+                os.umask(0)
+            case "deaf":  # as native code does, from any thread: SIG_IGN
+                ctypes.CDLL(None).signal(15, ctypes.c_void_p(1))
+            case "other signal":
+                ctypes.CDLL(None).signal(10, ctypes.c_void_p(1))
+            case "environment":
+                os.environ["TOKEN"] = "secret-of-a-customer"
+            case "locale":
+                locale.setlocale(locale.LC_CTYPE, "C" if locale.setlocale(locale.LC_CTYPE) != "C" else "C.UTF-8")
+            case "thread":
+                threading.Thread(target=time.sleep, args=(300,), name="metrics").start()
+            case "child":
+                left.append(subprocess.Popen(["sleep", "300"], stdin=subprocess.DEVNULL))
+            case "files":
+                left.extend(os.open("/dev/zero", os.O_RDONLY) for _ in range(60))
+            case "temporary file":
+                os.close(tempfile.mkstemp()[0])
+    note(message, "end")
+
+
+async def pools(message: Message[dict[str, Any]]) -> None:
+    """Use asyncio's own threads, and a pool that is shut down without waiting, as well-behaved handlers do."""
+    await asyncio.to_thread(str)
+    pool = ThreadPoolExecutor(4)
+    pool.submit(str)
+    pool.shutdown(wait=False)
+    with tempfile.NamedTemporaryFile(), multiprocessing.get_context("fork").Pool(1) as forked:
+        assert forked.map(abs, [-1]) == [1]
+    await (await asyncio.create_subprocess_exec("true")).wait()
     note(message, "end")
 
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from consumer.message.message import Message
 from consumer.message.queue import Counts, Queue
 from consumer.process.invoke import Invoker, Ran
+from consumer.process.leaks import Leaks
 from consumer.process.life import Life
 from consumer.process.patience import Patience
 from consumer.process.pulse import Pulse
@@ -170,6 +171,16 @@ class FakeInvoker(Invoker):
         del hooks
         self.resets += 1
         return self.reset_answer
+
+
+class FakeLeaks(Leaks):
+    """Finds nothing, and notes when it was asked."""
+
+    def __init__(self) -> None:
+        self.looks: list[int] = []
+
+    async def look(self, handled: int) -> None:
+        self.looks.append(handled)
 
 
 class FakeLog:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -13,7 +15,6 @@ from consumer.lane import Lane
 async def test_a_call_runs_in_a_thread_of_the_lane_and_answers_on_the_loop() -> None:
     answer = await Lane("verbs").run(threading.current_thread)
     assert answer.name == "verbs-1"
-    assert answer.daemon  # interpreter exit does not wait for a call that hangs
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()])
@@ -85,3 +86,24 @@ def test_a_call_that_outlives_its_loop_ends_its_thread_without_a_word() -> None:
     go.set()
     thread.join(20)
     assert not thread.is_alive()
+
+
+async def test_a_thread_that_a_call_starts_is_no_daemon_unless_it_is_told_to_be() -> None:
+    def start() -> tuple[bool, bool]:
+        return threading.Thread().daemon, threading.Thread(daemon=True).daemon
+
+    assert await Lane("one").run(start) == (False, True)
+
+
+def test_interpreter_exit_does_not_wait_for_a_call_that_hangs() -> None:
+    code = (
+        "import asyncio, threading\n"
+        "from consumer.lane import Lane\n"
+        "async def hang():\n"
+        "    began = asyncio.Event()\n"
+        "    loop = asyncio.get_running_loop()\n"
+        "    Lane('hangs').run(lambda: (loop.call_soon_threadsafe(began.set), threading.Event().wait()))\n"
+        "    await began.wait()\n"
+        "asyncio.run(hang())\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)

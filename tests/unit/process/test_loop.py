@@ -15,7 +15,7 @@ from consumer.process.recycle import Recycle
 from consumer.process.settle import Settler
 from consumer.process.stop import Leaving
 from consumer.process.tidy import Tidy
-from unit.doubles import FakeInvoker, FakeQueue, Living, living, message, refusal
+from unit.doubles import FakeInvoker, FakeLeaks, FakeQueue, Living, living, message, refusal
 
 if TYPE_CHECKING:
     from consumer.testing import FakeClock
@@ -36,7 +36,9 @@ class Process:
         self.invoker = FakeInvoker(self._run, self.journal)
         self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue), Books())
         self.recycle = Recycle(self.life, read=lambda: Memory(1, 1, 1), trim=lambda: None, budget=0, parent_pss=0)
-        self.loop = Loop(self.life, self.queue, Books(), self.delivery, self.recycle, Tidy(self.life, self.invoker))
+        self.leaks = FakeLeaks()
+        tidy = Tidy(self.life, self.invoker, self.leaks)
+        self.loop = Loop(self.life, self.queue, Books(), self.delivery, self.recycle, tidy)
 
     async def _run(self, *_: object) -> Ran:
         stop = self.life.stop
@@ -467,3 +469,44 @@ async def test_told_to_stop_before_the_queue_is_found_a_process_leaves(process: 
     process.life.stop.tell("SIGTERM")
     assert await process.left(running) is Leaving.STOPPED
     assert process.queue.asked == []
+
+
+async def busy_for_ever(process: Process, clock: FakeClock) -> asyncio.Task[Leaving]:
+    """Have two slots of which one is always busy: messages of 10 s that begin 5 s apart."""
+    process.works = 10
+    process.queue.put(*many(1))
+    running = process.start()
+    await clock.advance(5)
+    process.queue.put(*many(300, 1))
+    return running
+
+
+async def test_each_hundred_messages_receiving_pauses_until_no_slot_is_busy(clock: FakeClock) -> None:
+    process = Process(clock, concurrency=2)
+    running = await busy_for_ever(process, clock)
+    await clock.advance(480)
+    assert process.leaks.looks == [], "one slot was always busy"
+    await clock.advance(50)
+    assert process.leaks.looks == [101]
+    assert process.recycle.handled > 102, "and then it goes on"
+    process.life.stop.tell("SIGTERM")
+    await clock.advance(20)
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_a_slow_message_is_waited_for_half_a_minute_and_not_longer(clock: FakeClock) -> None:
+    process = Process(clock, concurrency=2)
+    process.works = 1000
+    process.queue.put(*many(1))
+    running = process.start()
+    await clock.advance(1)
+    process.works = 1
+    process.queue.put(*many(300, 1))
+    await clock.advance(125)
+    assert process.recycle.handled == 100
+    await clock.advance(10)
+    assert 100 < process.recycle.handled < 110
+    assert process.leaks.looks == []
+    process.life.stop.tell("SIGTERM")
+    await clock.advance(200)
+    assert await process.left(running) is Leaving.STOPPED

@@ -63,7 +63,7 @@ async def test_the_first_reason_stays_but_for_a_graver_one(stop: Stop) -> None:
 
 def test_the_exit_codes_are_the_contract_s() -> None:
     assert {one.name: one.value for one in Leaving} == {
-        "STOPPED": 0, "LIMIT": 10, "LIFETIME": 11, "MEMORY": 12, "FAILURES": 13, "HUNG": 20, "BROKEN": 21,
+        "STOPPED": 0, "LIMIT": 10, "LIFETIME": 11, "MEMORY": 12, "FAILURES": 13, "LEAKS": 14, "HUNG": 20, "BROKEN": 21,
         "SETTINGS": 64, "HANDLER": 70, "REFUSED": 75,
     }  # fmt: skip
 
