@@ -18,6 +18,7 @@ COMMANDS = {
     "health": ("consumer.container.health", "exit with 0 while the container consumes, 1 otherwise"),
     "settings": ("consumer.desk.settings", "show every setting, its value and its source"),
     "send": ("consumer.desk.send", "send a file of JSON lines to the queue"),
+    "failed": ("consumer.desk.failed", "look at failed messages, send them back or remove them"),
     "demo": ("consumer.local.demo", "drain a local queue on this machine, with no account"),
 }
 
