@@ -19,7 +19,7 @@ from consumer.desk.movetask import MoveTask
 from consumer.errors import SettingsError, problem
 from consumer.message import client
 from consumer.message.queue import attributes, counts, locate, locate_dlq
-from consumer.message.trouble import explained
+from consumer.message.trouble import Trouble, explained, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -224,9 +224,9 @@ class DeadLetters:
             self.result.failed[letter.message.id] = explained(error)
             return
         self.result.stopped = f"the queue takes nothing: {explained(error)}"
-        if isinstance(error, ClientError):
+        if trouble(error) is not Trouble.AWAY:
             self.result.failed[letter.message.id] = "not sent"
-        else:
+        else:  # one of the client's tries may have come through
             self.result.twice[letter.message.id] = MAYBE_BOTH.format("no answer to its send")
 
     @staticmethod

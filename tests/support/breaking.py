@@ -1,4 +1,4 @@
-"""`consumer` with an end injected before or after a call of SQS: `python -m support.breaking VERB WHEN NTH failed ...`."""
+"""`consumer` killed before or after a call of SQS: `python -m support.breaking VERB WHEN NTH failed ...`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from consumer.message import client
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HIDDEN = 3  # seconds, in place of the minute that a test would have to wait
+HIDDEN = 2  # seconds, in place of the minute that a test would have to wait
 
 
 class Breaking:
@@ -47,9 +47,9 @@ def kill() -> None:
 def main(words: list[str]) -> int:
     verb, when, nth, *command = words
     control, receiver = client.control, client.receiver
-    client.control = lambda *given: Breaking(control(*given), verb, when, int(nth), kill)  # type: ignore[assignment,return-value]
-    client.receiver = lambda *given: Breaking(receiver(*given), verb, when, int(nth), kill)  # type: ignore[assignment,return-value]
-    hand.SHORT, hand.MARGIN = HIDDEN, 1
+    client.control = lambda *given: Breaking(control(*given), verb, when, int(nth), kill)  # type: ignore[assignment]
+    client.receiver = lambda *given: Breaking(receiver(*given), verb, when, int(nth), kill)  # type: ignore[assignment]
+    hand.SHORT, hand.MARGIN = HIDDEN, HIDDEN // 2
     return cli.main(command)
 
 

@@ -35,7 +35,7 @@ class Stored:
 
 @dataclass
 class StandinSqs:
-    """Answers the calls that `consumer failed` makes. `refusals[verb]`: what its next calls raise, None being nothing."""
+    """Answers what `consumer failed` asks. `refusals[verb]`: what its next calls raise, None being nothing."""
 
     clock: FakeClock
     url: str = URL
@@ -48,7 +48,6 @@ class StandinSqs:
     sources: list[str] | None = None  # None: the server knows no move
     tasks: list[dict[str, Any]] = field(default_factory=list)
     when_sent: Callable[[], None] = lambda: None
-    seconds_a_call: float = 0.0
 
     def letters(self) -> DeadLetters:
         sqs = cast("SQSClient", self)
@@ -64,7 +63,6 @@ class StandinSqs:
 
     def _called(self, verb: str) -> None:
         self.calls.append(verb)
-        self.clock.block(self.seconds_a_call)
         waiting = self.refusals.get(verb, [])
         if waiting and (error := waiting.pop(0)) is not None:
             raise error

@@ -85,14 +85,15 @@ def test_a_queue_that_would_move_on_what_is_looked_at_is_not_looked_at(sqs: Stan
     assert sqs.calls == []
 
 
-def test_a_queue_that_gives_the_same_again_and_again_is_left(sqs: StandinSqs, clock: FakeClock) -> None:
-    sqs.seconds_a_call = 1.0
+def test_a_queue_that_gives_the_same_again_and_again_is_left(
+    sqs: StandinSqs, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sqs.dead = {"d1": sqs.dead["d1"]}
     letters = sqs.letters()
     with letters.hand() as hand:
         for letter in letters.look(hand, ALL):
             assert letter.message.id == "d1"
-            hand.keep = lambda: clock.block(hands.SHORT)  # type: ignore[method-assign] - renewals that do not help
+            monkeypatch.setattr(hand, "keep", lambda: clock.block(hands.SHORT))  # renewals that do not help
     assert sqs.calls.count("receive") == 1 + hands.STALE
 
 
@@ -179,8 +180,11 @@ def test_a_queue_that_takes_nothing_is_left_at_once(sqs: StandinSqs) -> None:
     assert (len(result.done), len(sqs.visible()), result.twice) == (1, 24, {})
 
 
-def test_a_send_without_an_answer_is_said_to_have_been_one_perhaps(sqs: StandinSqs) -> None:
-    sqs.refusals["send"] = [EndpointConnectionError(endpoint_url="http://nowhere")]
+@pytest.mark.parametrize(
+    "error", [EndpointConnectionError(endpoint_url="http://nowhere"), refusal("ServiceUnavailable")]
+)
+def test_a_send_without_an_answer_is_said_to_have_been_one_perhaps(sqs: StandinSqs, error: Exception) -> None:
+    sqs.refusals["send"] = [error]
     result = retry(sqs)
     assert "perhaps in both" in result.twice["d0"]
     assert (result.failed, len(sqs.visible())) == ({}, 25)

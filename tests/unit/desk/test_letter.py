@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from consumer.desk.letter import MOVED_BY_SQS, UNKNOWN, Filter, Letter, age, request, statistics
 from consumer.message.deadletter import entry
-from consumer.message.message import Message
 from consumer.message.outcome import Reject
 from unit.doubles import message
+
+if TYPE_CHECKING:
+    from consumer.message.message import Message
 
 NOW = 1_700_000_100.0  # 100 s after the doubles' messages were sent
 SOURCE = "arn:aws:sqs:eu-west-1:1:orders"
@@ -22,7 +24,7 @@ def text_attribute(value: str = "v") -> dict[str, Any]:
     return {"DataType": "String", "StringValue": value}
 
 
-def dead(original: Message[str], reject: Reject, name: str = "d1", **system: str) -> Message[str]:
+def dead(original: Message[str], reject: Reject, name: str = "d1", **system: Any) -> Message[str]:
     """Give a message as it is received from the dead-letter queue, after `entry` has sent it there."""
     sent = entry(original, reject, original.receive_count, fifo=False).request
     received = message(name, sent["MessageBody"], **system)
