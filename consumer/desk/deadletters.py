@@ -64,6 +64,7 @@ class DeadLetters:
         self.now = clock.time()  # the server's once it has been asked: letters bear its clock's marks, not ours
         self._sqs, self._receiver, self._clock = sqs, receiver, clock
         self._mover: MoveTask | None = None
+        self._sent: set[str] = set()  # the ids that they have in the queue now
         self._underway: tuple[Letter, str] | None = None  # a letter being sent, and its new id once it is
 
     @classmethod
@@ -116,7 +117,7 @@ class DeadLetters:
             if letter.is_from_another_queue(arn):
                 self.result.of_others += 1
                 self.result.missing |= chosen.found(letter)
-            elif letter.message.sent > self.now + BLIND:
+            elif letter.message_id in self._sent or letter.message.sent > self.now + BLIND:
                 self.result.arrived += 1
             else:
                 yield letter
@@ -211,6 +212,7 @@ class DeadLetters:
         letter, new_id = self._underway
         name = letter.message.id
         self.result.done[name], self.result.messages[name] = new_id, letter.message_id
+        self._sent.add(new_id)
         try:
             hand.delete(letter.message)
         except (ClientError, BotoCoreError) as error:

@@ -141,8 +141,9 @@ class _Desk:
         if asked.action in page.PAST and not asked.dry_run:
             last = ", the last one perhaps removed" if asked.action == "remove" else ""
             said = f"interrupted; what is not {page.PAST[asked.action]} is in the dead-letter queue{last}"
-        hidden = f"; the last ten may be hidden there for {self._hand.seconds} s" if self._hand is not None else ""
-        return said + hidden
+        if self._hand is not None and self._hand.receiving:
+            said += f"; what the queue was just handing out is hidden there for {self._hand.seconds} s"
+        return said
 
     def _look(self, hand: Hand) -> None:
         limit = getattr(self._arguments, "limit", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -45,9 +46,11 @@ class Hand:
     def __init__(self, sqs: SQSClient, receiver: SQSClient, url: str, clock: Clock, backlog: int) -> None:
         self.seconds = min(LONG, SHORT + backlog // RENEWED)
         self.left_hidden = 0
+        self.receiving = False  # after an interruption: what the queue was handing out is known to nobody
         self._sqs, self._receiver, self._url, self._clock = sqs, receiver, url, clock
         self._held: dict[str, Held] = {}
         self._gone: set[str] = set()
+        self._due = math.inf  # when the first renewal is
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +70,7 @@ class Hand:
             page = self._receive()
             if not page:
                 return
-            fresh = [one for one in page if one.id not in seen | self._gone]
+            fresh = [one for one in page if one.id not in seen and one.id not in self._gone]
             for one in page:
                 if one.id in self._gone:  # SQS may hand out a deleted message once more
                     self.delete(one)
@@ -79,7 +82,10 @@ class Hand:
     def keep(self) -> None:
         """Renew what has less than half of its time left. Called often enough, nothing held lapses."""
         now = self._clock.monotonic()
-        self._change([name for name, held in self._held.items() if held.until - now < self.seconds / 2], self.seconds)
+        if now >= self._due:
+            half = now + self.seconds / 2
+            self._change([name for name, held in self._held.items() if held.until <= half], self.seconds)
+            self._due = min((held.until for held in self._held.values()), default=math.inf) - self.seconds / 2
 
     def pause(self, seconds: float) -> None:
         """Wait, and keep what is held."""
@@ -103,6 +109,7 @@ class Hand:
 
     def _receive(self) -> list[Message[str]]:
         until = self._clock.monotonic() + self.seconds
+        self.receiving = True
         answer = self._receiver.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=BATCH,
@@ -113,7 +120,9 @@ class Hand:
         )
         now = self._clock.time()
         page = [Message.of(wire, now) for wire in answer.get("Messages", [])]
+        self._due = min(self._due, until - self.seconds / 2)
         self._held |= {one.id: Held(one.receipt_handle, until) for one in page}
+        self.receiving = False
         return page
 
     def _change(self, names: Sequence[str], seconds: int) -> None:

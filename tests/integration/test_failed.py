@@ -114,6 +114,7 @@ def test_whatever_ctrl_c_interrupts_each_message_is_in_one_queue_or_the_other(
     printed = capsys.readouterr()
     told = json.loads(printed.out)
     assert "interrupted" in printed.err
+    assert ("was just handing out" in printed.err) == (verb == "receive_message")
     back, dead = whereabouts(queues)
     assert sorted({*back, *dead}) == list(range(COUNT))
     unknown = (verb, when) == ("send_message", "after")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,6 +146,16 @@ def test_a_message_that_fails_again_at_once_is_not_sent_for_ever(sqs: StandinSqs
     result = retry(sqs)
     assert (len(result.done), result.arrived, result.went_well) == (25, 25, True)
     assert len(sqs.visible()) == 25
+
+
+def test_not_even_one_that_fails_within_the_same_second(sqs: StandinSqs) -> None:
+    def die_again() -> None:
+        again = {"DataType": "String", "StringValue": json.dumps({"message_id": f"new-{len(sqs.alive)}"})}
+        sqs.die(f"again-{len(sqs.alive)}", {"ConsumerReject": again})
+
+    sqs.when_sent = die_again
+    result = retry(sqs)
+    assert (len(result.done), result.arrived, len(sqs.visible())) == (25, 25, 25)
 
 
 def test_messages_of_another_queue_are_left(sqs: StandinSqs) -> None:
