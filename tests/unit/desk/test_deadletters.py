@@ -55,7 +55,7 @@ def test_a_look_that_lasts_longer_than_its_messages_are_hidden_sees_none_twice(
     with letters.hand() as hand:
         for letter in letters.look(hand, ALL):
             seen.append(letter.message.id)
-            clock.block(hands.SHORT / 25)
+            clock.block(hands.SHORT / 12)
     assert len(seen) == len(set(seen)) == 25
     assert {one.receives for one in sqs.dead.values()} == {1}
 
