@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from consumer.desk.hand import Hand, is_of_the_message
 from consumer.desk.letter import Letter, request
 from consumer.desk.movetask import MoveTask
+from consumer.desk.unbroken import unbroken
 from consumer.errors import SettingsError, problem
 from consumer.message import client
 from consumer.message.queue import attributes, counts, locate, locate_dlq
@@ -149,15 +150,11 @@ class DeadLetters:
                 self.result.failed[letter.message.id] = "somebody else has taken it"
                 continue
             before(letter)
-            self._underway = letter, ""
-            try:
-                sent = self._sqs.send_message(QueueUrl=self.url, **request(letter, fifo=fifo, from_fifo=from_fifo))
-            except (ClientError, BotoCoreError) as error:
-                self._not_sent(letter, error)
-                blocked.add(letter.message.group_id or "")
-                continue
-            self._underway = letter, sent["MessageId"]
-            self._finish(hand)
+            with unbroken():  # or most Ctrl-C would leave a message in both queues
+                if self._send(letter, request(letter, fifo=fifo, from_fifo=from_fifo)):
+                    self._finish(hand)
+                else:
+                    blocked.add(letter.message.group_id or "")
             tell(len(self.result.done))
         return self.result
 
@@ -204,6 +201,16 @@ class DeadLetters:
         if self._mover is not None:
             self.result.stopped = f"interrupted; {self._mover.cancel()}"
             self.result.moved = self._mover.moved.count
+
+    def _send(self, letter: Letter, made: dict[str, Any]) -> bool:
+        self._underway = letter, ""
+        try:
+            sent = self._sqs.send_message(QueueUrl=self.url, **made)
+        except (ClientError, BotoCoreError) as error:
+            self._not_sent(letter, error)
+            return False
+        self._underway = letter, sent["MessageId"]
+        return True
 
     def _finish(self, hand: Hand) -> None:
         """Delete the letter that is sent."""

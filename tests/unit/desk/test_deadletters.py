@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -156,6 +158,25 @@ def test_not_even_one_that_fails_within_the_same_second(sqs: StandinSqs) -> None
     sqs.when_sent = die_again
     result = retry(sqs)
     assert (len(result.done), result.arrived, len(sqs.visible())) == (25, 25, 25)
+
+
+def test_one_ctrl_c_does_not_come_between_a_send_and_its_delete(sqs: StandinSqs) -> None:
+    sqs.when_sent = lambda: os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        retry(sqs)
+    assert (len(sqs.alive), len(sqs.dead), len(sqs.visible())) == (1, 24, 24)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_does(sqs: StandinSqs) -> None:
+    def press_twice() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    sqs.when_sent = press_twice
+    with pytest.raises(KeyboardInterrupt):
+        retry(sqs)
+    assert (len(sqs.alive), len(sqs.visible())) == (1, 25)
 
 
 def test_messages_of_another_queue_are_left(sqs: StandinSqs) -> None:
