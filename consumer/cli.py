@@ -19,6 +19,7 @@ COMMANDS = {
     "settings": ("consumer.desk.settings", "show every setting, its value and its source"),
     "send": ("consumer.desk.send", "send a file of JSON lines to the queue"),
     "ledger": ("consumer.desk.ledger", "make the ledger's table, remove what has expired, count its rows"),
+    "failed": ("consumer.desk.failed", "look at failed messages, send them back or remove them"),
     "demo": ("consumer.local.demo", "drain a local queue on this machine, with no account"),
 }
 

@@ -36,7 +36,7 @@ class Entry:
 
 def entry(message: Message[Any], reject: Reject, attempt: int, *, fifo: bool) -> Entry:
     """Build the request for one rejected message. Pure."""
-    given = {name: _sendable(one) for name, one in message.raw_attributes.items() if name != ATTRIBUTE}
+    given = {name: sendable(one) for name, one in message.raw_attributes.items() if name != ATTRIBUTE}
     reason = {"DataType": "String", "StringValue": explain(message, reject, attempt)}
     everything = {**given, ATTRIBUTE: reason}
     fits = len(everything) <= ATTRIBUTES_MAX and size(message.text, everything) <= SIZE_MAX
@@ -79,5 +79,6 @@ def size(body: str, attributes: Mapping[str, Any]) -> int:
     return total
 
 
-def _sendable(one: Mapping[str, Any]) -> dict[str, Any]:
+def sendable(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a received attribute as SendMessage takes it."""
     return {key: value for key, value in one.items() if key in {"DataType", "StringValue", "BinaryValue"}}

@@ -67,13 +67,7 @@ class Queue:
 
     def _open(self) -> None:
         self.url = locate(self._control, self.url)
-        if self.dlq_url:
-            self.dlq_url = locate(self._control, self.dlq_url)
-            return
-        policy = attributes(self._control, self.url, "RedrivePolicy").get("RedrivePolicy")
-        if policy:
-            *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
-            self.dlq_url = locate(self._control, name, account)
+        self.dlq_url = locate_dlq(self._control, self.url, self.dlq_url)
 
     async def receive(self, count: int) -> list[Message[str]]:
         """Take up to so many messages, ten at most; wait for the first one as long as the long poll lasts.
@@ -164,6 +158,17 @@ def locate(sqs: SQSClient, name: str, account: str = "") -> str:
         return name
     owner: Any = {"QueueOwnerAWSAccountId": account} if account else {}
     return sqs.get_queue_url(QueueName=name, **owner)["QueueUrl"]
+
+
+def locate_dlq(sqs: SQSClient, url: str, name: str = "") -> str:
+    """Give the URL of a queue's dead-letter queue, the one named or else the RedrivePolicy's; "" when it has none."""
+    if name:
+        return locate(sqs, name)
+    policy = attributes(sqs, url, "RedrivePolicy").get("RedrivePolicy")
+    if not policy:
+        return ""
+    *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
+    return locate(sqs, name, account)
 
 
 def attributes(sqs: SQSClient, url: str, *names: Any) -> dict[str, str]:  # noqa: ANN401 - literals of the stubs

@@ -1,0 +1,109 @@
+"""The server's own way of emptying a dead-letter queue: StartMessageMoveTask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from consumer.message.queue import attributes
+from consumer.message.trouble import code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_sqs import SQSClient
+
+    from consumer.clock import Clock
+
+RATE_MAX = 500  # SQS: MaxNumberOfMessagesPerSecond
+LOOK_EVERY = 1.0  # seconds
+
+
+@dataclass(slots=True)
+class Moved:
+    """What became of a move: how many messages, about; why it cannot be had, or did not go through."""
+
+    count: int = 0
+    refused: str = ""
+    stopped: str = ""
+
+
+class MoveTask:
+    """Has the server move all messages of one dead-letter queue to one queue."""
+
+    def __init__(self, sqs: SQSClient, clock: Clock, url: str, dlq_url: str) -> None:
+        self.moved = Moved()
+        self._sqs, self._clock = sqs, clock
+        self._url, self._dlq_url = url, dlq_url
+        self._handle = ""
+
+    def run(self, rate: float | None, tell: Callable[[int], None]) -> Moved:
+        """Move, and wait for the end; `refused` is set when the server does not, or not to the end.
+
+        rate: messages a second, 1 to 500. Raises BotoCoreError when the server does not answer.
+        """
+        try:
+            self._start(rate)
+        except ClientError as error:
+            self.moved.refused = code(error)
+        while self._handle:
+            self._clock.block(LOOK_EVERY)
+            try:
+                self._look()
+            except (ClientError, BotoCoreError) as error:
+                self.moved.stopped = f"the server moves the messages, but does not say how far it is: {code(error)}"
+                self._handle = ""
+            tell(self.moved.count)
+        return self.moved
+
+    def cancel(self) -> str:
+        """Stop the server; say what is where."""
+        if not self._handle:
+            return "the server may have been asked to move all messages; it finishes by itself"
+        try:
+            self._sqs.cancel_message_move_task(TaskHandle=self._handle)
+        except (ClientError, BotoCoreError) as error:
+            return f"the server could not be stopped ({code(error)}) and moves the rest by itself"
+        return "the server was told to stop; each message is in the queue or in the dead-letter queue"
+
+    def _start(self, rate: float | None) -> None:
+        """Start the task. The destination is named: of messages that a program sent, SQS knows no source."""
+        if rate is not None and rate < 1:
+            self.moved.refused = "it moves at least one message a second"
+            return
+        if not self._is_ours_alone():
+            self.moved.refused = "other queues have the same dead-letter queue"
+            return
+        extra: Any = {} if rate is None else {"MaxNumberOfMessagesPerSecond": min(RATE_MAX, int(rate))}
+        answer = self._sqs.start_message_move_task(
+            SourceArn=self._arn(self._dlq_url), DestinationArn=self._arn(self._url), **extra
+        )
+        self._handle = answer["TaskHandle"]
+
+    def _look(self) -> None:
+        tasks = self._sqs.list_message_move_tasks(SourceArn=self._arn(self._dlq_url), MaxResults=1)["Results"]
+        task: Any = tasks[0] if tasks else {"Status": "COMPLETED"}
+        self.moved.count = task.get("ApproximateNumberOfMessagesMoved", self.moved.count)
+        status = task["Status"]
+        if status in ("RUNNING", "CANCELLING"):
+            return
+        self._handle = ""
+        if status == "FAILED":
+            self.moved.refused = task.get("FailureReason", status)
+        elif status != "COMPLETED":
+            self.moved.stopped = f"the server's move ended as {status}"
+
+    def _is_ours_alone(self) -> bool:
+        """Tell whether no other queue's messages are there, which would all come to ours."""
+        sources = self._sqs.list_dead_letter_source_queues(QueueUrl=self._dlq_url)["queueUrls"]
+        return [_tail(url) for url in sources] == [_tail(self._url)]
+
+    def _arn(self, url: str) -> str:
+        return attributes(self._sqs, url, "QueueArn")["QueueArn"]
+
+
+def _tail(url: str) -> list[str]:
+    """Give a queue URL's account and name: one queue may be called by several hosts."""
+    return url.rstrip("/").split("/")[-2:]
