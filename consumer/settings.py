@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     jitter: float = knob("fraction", "Downwards, of each limit, drawn once per life.", default=0.2, ge=0, lt=1)
 
     max_attempts: int = knob("count", "Failed runs of a message, then it is dead-lettered.", default=5, ge=1, le=1000)
+    max_crashes: int = knob(
+        "count", "Deaths of its process while a message runs alone, then it is dead-lettered.", default=3, ge=1, le=1000
+    )
     backoff: float = knob("s", "Wait after the first failure, half of it at random.", default=30.0, ge=0)
     backoff_multiplier: float = knob(
         "factor", "Growth of the wait with each further failure.", default=3.0, ge=1, le=100

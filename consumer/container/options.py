@@ -103,7 +103,7 @@ class Options(ServerOptions):  # type: ignore[misc]
         """Reap one child, and note how it ended: supervisord's own events do not always say."""
         pid, status = super().waitpid()
         process = self.pidhistory.get(pid)
-        if process is not None and runs_ours(process):
+        if process is not None and consumes(process):
             self._guarded(self._container.ended, process.config.name, pid, status, told=process.killing)
         elif pid:
             self._container.lives.forget(pid)
@@ -117,12 +117,12 @@ class Options(ServerOptions):  # type: ignore[misc]
     def _given_up(self, event: Any) -> None:  # noqa: ANN401 - supervisor is not typed
         if self.mood < SupervisorStates.RUNNING:  # FATAL is also how supervisord ends one that waits for a restart
             return
-        if runs_ours(event.process):
+        if consumes(event.process):
             self._guarded(self._container.given_up, event.process.config.name)
 
     def _backed_off(self, event: Any) -> None:  # noqa: ANN401 - as above
         process = event.process
-        if not process.pid and runs_ours(process):  # no pid: there never was a process
+        if not process.pid and consumes(process):  # no pid: there never was a process
             self._guarded(self._container.not_started, process.config.name, process.spawnerr)
 
     def _guarded(self, judge: Any, *facts: Any, **more: Any) -> None:  # noqa: ANN401 - any of the three above
@@ -135,10 +135,11 @@ class Options(ServerOptions):  # type: ignore[misc]
 
 
 def is_ours(argv: Sequence[str]) -> bool:
-    """Say whether a command is one of our processes; supervisord may run anything else beside them."""
-    return len(argv) > 1 and argv[0].rpartition("/")[2] == "consumer" and argv[1] == "work"
+    """Say whether a command is a program of ours; supervisord may run anything else beside them."""
+    return len(argv) > 1 and argv[0].rpartition("/")[2] == "consumer" and argv[1] in child.PROGRAMS
 
 
-def runs_ours(process: Any) -> bool:  # noqa: ANN401 - supervisor is not typed
-    """Say whether a program of supervisord's file is one of our processes."""
-    return is_ours(process.config.command.split())
+def consumes(process: Any) -> bool:  # noqa: ANN401 - supervisor is not typed
+    """Say whether a program of supervisord's file is a consumer process: the agent's end harms nobody."""
+    argv = process.config.command.split()
+    return is_ours(argv) and argv[1] == "work"

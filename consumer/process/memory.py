@@ -83,3 +83,14 @@ def of_cgroup(root: Path = Path("/sys/fs/cgroup")) -> float:
         if limit < NO_LIMIT:
             return limit / MIB
     return 0.0
+
+
+def oom_kills(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Read how often the kernel has killed for want of memory in this container; None where it does not say."""
+    for name in ("memory.events", "memory/memory.oom_control"):
+        try:
+            counts = dict(line.split() for line in (root / name).read_text().splitlines())
+            return int(counts["oom_kill"])
+        except (OSError, ValueError, LookupError):  # not there, or an older kernel's
+            continue
+    return None

@@ -8,6 +8,7 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,10 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
             pass
     if "hold" in body:
         ctypes.PyDLL(None).usleep(int(body["hold"] * 1e6))  # with the interpreter's lock held
+    if "leave" in body and message.receive_count == 1:
+        os._exit(body["leave"])
+    if "freeze" in body:
+        os.kill(os.getpid(), signal.SIGSTOP)
     if "until_stopping" in body:
         end = time.monotonic() + body["until_stopping"]
         while not context.stopping and time.monotonic() < end:
