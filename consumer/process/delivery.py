@@ -99,7 +99,7 @@ class Delivery:
         try:
             hand.began = self._clock.monotonic()
             if self._pulse.facts["in_hand"].get(hand.key, {}).pop("waiting", False):
-                self._pulse.write()
+                self._pulse.hold(hand.key, began=self._clock.time())
             return await self._invoker.invoke(hand.message, hand.context, self._stop)
         finally:
             self.company.leave()

@@ -118,3 +118,18 @@ def test_a_message_that_kills_its_process_each_time_goes_to_the_dead_letter_queu
     assert len(queues.dead()) == 1
     assert queues.left == 0
     assert not list((container.run_dir / "crashes").iterdir())
+
+
+def test_a_frozen_process_is_killed_and_its_message_run_by_another_one_and_a_slow_one_is_left_alone(
+    queues: Queues, env: dict[str, str], tmp_path: Path
+) -> None:
+    frozen, slow = queues.send({"backtrack": True}, {"sleep": 10})
+    with Program(tmp_path, "up", env={**env, **LONG, "CONSUMER_PULSE_TIMEOUT": "3"}) as container:
+        container.wait_for("process_killed")
+        container.wait_for("delivered", message_id=frozen, outcome="done", attempt=2)
+        container.wait_for("delivered", message_id=slow, outcome="done", attempt=1)
+        (died,) = container.events("process_died")
+        assert "ended by the agent: its sign of life has stood still" in died["how"]
+        assert died["counts_as_crash"]
+        assert len(container.events("process_killed")) == 1
+        assert container.terminate() == 0

@@ -8,6 +8,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -52,6 +53,8 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
         ctypes.PyDLL(None).usleep(int(body["hold"] * 1e6))  # with the interpreter's lock held
     if "leave" in body and message.receive_count == 1:
         os._exit(body["leave"])
+    if "backtrack" in body and message.receive_count == 1:
+        re.match(r"(a+)+$", "a" * 64 + "b")  # goes on for years, and holds the interpreter's lock
     if "freeze" in body:
         os.kill(os.getpid(), signal.SIGSTOP)
     if "until_stopping" in body:
