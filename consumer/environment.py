@@ -23,7 +23,6 @@ LATER = {
     "CONSUMER_EXIT_WHEN_DRAINED",
     "CONSUMER_LEAKS",
     "CONSUMER_LEDGER_RETENTION",
-    "CONSUMER_MEMORY_HARD_LIMIT",
 }  # names that are taken already: close to others, and not misspelt
 PHRASES = {
     "greater_than": "more than {gt:g}",

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from consumer import environment, logs, rundir
 from consumer.clock import Clock
+from consumer.container.kill import Kills
 from consumer.container.rescue import UNTOLD, Rescue
+from consumer.container.room import Room
 from consumer.container.watchdog import Watchdog
 from consumer.errors import SettingsError, described
 from consumer.lane import Lane
@@ -159,6 +161,8 @@ async def _life(settings: Settings, folder: Path, sink: Sink, log: FilteringBoun
     untold = UNTOLD if "CONSUMER_LOG_FD" in os.environ else 0.0  # it is `consumer up` that sets it, and leaves word
     budget = memory.budget(settings)
     rescue = Rescue(folder, Desk(settings), settings, clock, log, budget=budget, untold=untold)
-    watchdog = Watchdog(folder, settings, clock, log)
-    await Agent([rescue, watchdog], clock, stop, log, sink.flush).run()
+    kills = Kills(folder, log)
+    watchdog = Watchdog(folder, settings, clock, kills)
+    room = Room(folder, settings, clock, kills, budget=budget)
+    await Agent([rescue, watchdog, room], clock, stop, log, sink.flush).run()
     os._exit(output.last_lines(sink, Leaving.STOPPED))

@@ -6,35 +6,19 @@ nobody inside the process can end it. One that is merely slow leaves the sign of
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import TYPE_CHECKING, Any
 
-from consumer.container import ending
 from consumer.process import pulse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from structlog.typing import FilteringBoundLogger
-
     from consumer.clock import Clock
+    from consumer.container.kill import Kills
     from consumer.settings import Settings
 
 LAG = 5.0  # seconds between two looks: after a longer gap the whole container may have stood still
 MARGIN = 15.0  # seconds beyond grace and drain, in which a process leaves by itself
-
-
-def kill(life: dict[str, Any]) -> None:
-    """Kill a process, and what its handler has started: nothing may go on with a message that is given back."""
-    pid = life["pid"]
-    if pulse.started(pid) != life["start_ticks"]:
-        return
-    if os.getpgid(pid) == pid:  # as supervisord starts them
-        os.killpg(pid, signal.SIGKILL)
-    else:
-        os.kill(pid, signal.SIGKILL)
 
 
 class Watchdog:
@@ -51,10 +35,9 @@ class Watchdog:
         folder: Path,
         settings: Settings,
         clock: Clock,
-        log: FilteringBoundLogger,
-        kill: Callable[[dict[str, Any]], None] = kill,
+        kills: Kills,
     ) -> None:
-        self._folder, self._clock, self._log, self._kill = folder, clock, log, kill
+        self._folder, self._clock, self._kills = folder, clock, kills
         self._limit = settings.time_limit
         self._overstay = settings.time_limit_grace + settings.drain_seconds + MARGIN
         self._since: dict[tuple[object, ...], float] = {}
@@ -68,7 +51,7 @@ class Watchdog:
         for life in pulse.living(self._folder):
             why = self._why(life, before)
             if why:
-                self._end(life, why)
+                self._kills.end(life, why, suspects=True)
 
     def _why(self, life: dict[str, Any], before: dict[tuple[object, ...], float]) -> str:
         """Say why a life must end; nothing when it may go on."""
@@ -90,16 +73,3 @@ class Watchdog:
         now = self._clock.monotonic()
         self._since[what] = before.get(what, now)
         return now - self._since[what]
-
-    def _end(self, life: dict[str, Any], why: str) -> None:
-        path = self._folder / f"{life['name']}.{life['pid']}.{life['start_ticks']}.json"
-        try:
-            ending.leave_reason(path, why, suspects=True)
-        except OSError as error:  # a full disk: it costs the reason in the log
-            self._log.warning("reason_not_kept", error=str(error))
-        try:
-            self._kill(life)
-        except OSError as error:  # it is gone, or another user's
-            self._log.warning("not_killed", name=life["name"], pid=life["pid"], error=str(error))
-            return
-        self._log.error("process_killed", name=life["name"], pid=life["pid"], why=why, in_hand=len(life["in_hand"]))

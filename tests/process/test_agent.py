@@ -133,3 +133,15 @@ def test_a_frozen_process_is_killed_and_its_message_run_by_another_one_and_a_slo
         assert died["counts_as_crash"]
         assert len(container.events("process_killed")) == 1
         assert container.terminate() == 0
+
+
+def test_a_process_over_its_hard_limit_during_a_message_is_killed_and_the_message_comes_back(
+    queues: Queues, env: dict[str, str], tmp_path: Path
+) -> None:
+    (big,) = queues.send({"mib": 400, "sleep": 30})
+    with Program(tmp_path, "up", env={**env, **LONG, "CONSUMER_MEMORY_HARD_LIMIT": "250M"}) as container:
+        (killed,) = container.wait_for("process_killed")
+        assert "MiB of private memory during a message, of 250 at most" in killed["why"]
+        assert container.wait_for("rescued")[0]["message_id"] == big
+        container.wait_for("delivered", message_id=big, outcome="done", attempt=2)
+        assert container.terminate() == 0

@@ -55,6 +55,10 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
         os._exit(body["leave"])
     if "backtrack" in body and message.receive_count == 1:
         re.match(r"(a+)+$", "a" * 64 + "b")  # goes on for years, and holds the interpreter's lock
+    if "mib" in body:
+        if message.receive_count > 1:
+            return
+        kept.append(os.urandom(body["mib"] * 1024 * 1024))
     if "freeze" in body:
         os.kill(os.getpid(), signal.SIGSTOP)
     if "until_stopping" in body:

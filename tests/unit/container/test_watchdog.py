@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from consumer.container import ending
+from consumer.container.kill import Kills
 from consumer.container.watchdog import Watchdog
 from consumer.process import pulse
 from unit.doubles import FakeLog, settings
@@ -23,14 +24,15 @@ class Scene:
     def __init__(self, folder: Path, clock: FakeClock) -> None:
         self.clock, self.log = clock, FakeLog()
         self.killed: list[str] = []
+        self.kills = Kills(folder, cast("Any", self.log), send=self.kill)
         given = settings(time_limit=60, time_limit_grace=10, stop_timeout=30)  # a drain of 20 s
-        self.watchdog = Watchdog(folder, given, clock, cast("Any", self.log), kill=self.kill)
+        self.watchdog = Watchdog(folder, given, clock, self.kills)
         pid = os.getpid()
         self.path = folder / f"worker_00.{pid}.{pulse.started(pid)}.json"
         self.in_hand: dict[str, Any] = {}
         self.beat()
 
-    def kill(self, life: dict[str, Any]) -> None:
+    def kill(self, life: dict[str, Any], _: int) -> None:
         self.killed.append(life["name"])
 
     def beat(self) -> None:
@@ -103,9 +105,9 @@ async def test_a_container_that_was_paused_kills_nobody_when_it_goes_on(scene: S
 
 
 async def test_one_that_cannot_be_killed_is_logged_and_tried_again(scene: Scene) -> None:
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError("not yours")
 
-    scene.watchdog._kill = refuse
+    scene.kills._send = refuse
     await scene.look(48, beating=False)
     assert len(scene.log.named("not_killed")) == 2
