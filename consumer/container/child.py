@@ -43,10 +43,12 @@ def run(argv: Sequence[str], env: Mapping[str, str], stdout: Stdout) -> NoReturn
         os._exit(code)  # not through the interpreter's end: it would wait for threads, and run the parent's exit hooks
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Have the kernel tell this process to stop when PID 1 dies: outside a container nobody else would."""
     if hasattr(LIBC, "prctl"):  # Linux; it outlives an exec
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it has died already, and the kernel tells of no death in the past
+        os._exit(0)
 
 
 def forget_signals() -> None:

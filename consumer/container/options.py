@@ -39,6 +39,7 @@ class Options(ServerOptions):  # type: ignore[misc]
         self._waker = waker
         self._keep = keep
         self._in_child = False
+        self._parent = os.getpid()
 
     def usage(self, msg: str) -> None:
         """Leave as wrong settings have us leave; supervisord speaks of a command line here, and nobody typed one."""
@@ -76,7 +77,7 @@ class Options(ServerOptions):  # type: ignore[misc]
     def execve(self, filename: str, argv: Sequence[str], env: dict[str, str]) -> None:
         """Become our process where that is what was asked for; else what any supervisord would."""
         if is_ours(argv):
-            child.end_with_parent()
+            child.end_with_parent(self._parent)
         if self._container.forks and is_ours(argv):
             child.run(argv, env, self._container.stdout)
         child.forget_signals()
