@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from consumer.container.picture import Picture
 from consumer.lane import Lane
-from consumer.process import memory, pulse
+from consumer.process import memory
 from consumer.settings import AUTO
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Room:
     name = "memory"
 
     def __init__(self, folder: Path, settings: Settings, clock: Clock, kills: Kills, *, budget: float) -> None:
-        self._folder, self._clock, self._kills = folder, clock, kills
+        self._picture, self._clock, self._kills = Picture(folder), clock, kills
         self._budget, self._processes = budget, settings.processes
         self._hard = hard_limit(settings, budget)
         self._lane = Lane("memory")  # reading the memory of a process that the kernel is busy with may block
@@ -46,11 +47,12 @@ class Room:
 
     async def __call__(self) -> None:
         """Look once at every process, and at all of them together."""
-        await self._lane.run(self.look)
+        if self._budget or self._hard:
+            await self._lane.run(self.look)
 
     def look(self) -> None:
         """Do so at once."""
-        lives = pulse.living(self._folder)
+        lives = self._picture.living()
         ended = [life for life in lives if self._over_hard_limit(life)]
         if self._budget and not ended:
             self._judge_all(lives)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumer.process import pulse
+from consumer.container.picture import Picture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ class Watchdog:
         clock: Clock,
         kills: Kills,
     ) -> None:
-        self._folder, self._clock, self._kills = folder, clock, kills
+        self._picture, self._clock, self._kills = Picture(folder), clock, kills
         self._limit = settings.time_limit
         self._overstay = settings.time_limit_grace + settings.drain_seconds + MARGIN
         self._since: dict[tuple[object, ...], float] = {}
@@ -48,7 +48,7 @@ class Watchdog:
         now, looked = self._clock.monotonic(), self._looked
         before = {} if now - looked > LAG else self._since
         self._looked, self._since = now, {}
-        for life in pulse.living(self._folder):
+        for life in self._picture.living():
             why = self._why(life, before)
             if why:
                 self._kills.end(life, why, suspects=True)
