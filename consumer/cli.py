@@ -14,6 +14,7 @@ from consumer.version import __version__
 COMMANDS = {
     "up": ("consumer.container.up", "run the container: supervisord and its processes"),
     "work": ("consumer.process.work", "run one consumer process"),
+    "agent": ("consumer.container.agent", "give back what dead processes held, as long as the container runs"),
     "status": ("consumer.desk.status", "show this container's processes and the queue's counts"),
     "health": ("consumer.container.health", "exit with 0 while the container consumes, 1 otherwise"),
     "settings": ("consumer.desk.settings", "show every setting, its value and its source"),

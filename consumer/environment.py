@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 KNOWN = {PREFIX + name.upper(): name for name in Settings.model_fields}
 LATER = {
     "CONSUMER_EXIT_WHEN_DRAINED",
-    "CONSUMER_MAX_CRASHES",
-    "CONSUMER_MEMORY_HARD_LIMIT",
 }  # names that are taken already: close to others, and not misspelt
 PHRASES = {
     "greater_than": "more than {gt:g}",

@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         "`auto` is the warm USS + (0.85 x the container's memory - the warm PSS of all) / processes, "
         "at least + 32 MiB; 0 is off.", default=AUTO, reads="auto", ge=AUTO,
     )  # fmt: skip
+    memory_hard_limit: Memory = knob(
+        "MiB", "Private memory (USS) over which the agent ends a process during a message. `auto` is half of the "
+        "container's memory, or twice a process's share of it where that is more; 0 is off.",
+        default=AUTO, reads="auto", ge=AUTO,
+    )  # fmt: skip
     container_memory: Memory = knob(
         "MiB", "The container's memory: this, else the ECS task metadata's, else the cgroup's; none found is none.",
         default=0.0, reads="found", ge=0,
@@ -129,6 +134,9 @@ class Settings(BaseSettings):
     )
 
     max_attempts: int = knob("count", "Failed runs of a message, then it is dead-lettered.", default=5, ge=1, le=1000)
+    max_crashes: int = knob(
+        "count", "Deaths of its process while a message runs alone, then it is dead-lettered.", default=3, ge=1, le=1000
+    )
     backoff: float = knob("s", "Wait after the first failure, half of it at random.", default=30.0, ge=0)
     backoff_multiplier: float = knob(
         "factor", "Growth of the wait with each further failure.", default=3.0, ge=1, le=100

@@ -8,14 +8,15 @@ import os
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from consumer import overrides
+from consumer.container import agent
 from consumer.process import work
 from consumer.process.stop import BLOCKED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from consumer.container.stdout import Stdout
 
@@ -24,7 +25,7 @@ LIBC = ctypes.CDLL(None)  # before the fork: what is loaded after it is each chi
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], stdout: Stdout) -> NoReturn:
-    """Be `consumer work` from here on. The signals in BLOCKED stay blocked until its own handlers stand."""
+    """Be the program asked for from here on. The signals in BLOCKED stay blocked until its own handlers stand."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)  # the parent's: its number will soon belong to some file of ours
@@ -33,7 +34,7 @@ def run(argv: Sequence[str], env: Mapping[str, str], stdout: Stdout) -> NoReturn
         os.environ.update(env)
         sys.argv = list(argv)
         stdout.hand_over()
-        code = work.run(_overrides(argv))
+        code = PROGRAMS[argv[1]](argv)
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException:  # noqa: BLE001 - supervisord would take it for a program that could not be found
@@ -42,10 +43,12 @@ def run(argv: Sequence[str], env: Mapping[str, str], stdout: Stdout) -> NoReturn
         os._exit(code)  # not through the interpreter's end: it would wait for threads, and run the parent's exit hooks
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Have the kernel tell this process to stop when PID 1 dies: outside a container nobody else would."""
     if hasattr(LIBC, "prctl"):  # Linux; it outlives an exec
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it has died already, and the kernel tells of no death in the past
+        os._exit(0)
 
 
 def forget_signals() -> None:
@@ -57,7 +60,14 @@ def forget_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _overrides(argv: Sequence[str]) -> dict[str, Any]:
+def _work(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="consumer work")
     overrides.add_arguments(parser)
-    return overrides.given(parser.parse_args(argv[2:]))
+    return work.run(overrides.given(parser.parse_args(argv[2:])))
+
+
+def _agent(_: Sequence[str]) -> int:
+    return agent.run()
+
+
+PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {"work": _work, "agent": _agent}

@@ -42,6 +42,7 @@ class Container:
             self.journal.warning(f"{name} (pid {pid}) ended: {explained(code)}{_circumstances(death)}")
         if self.lives.lost() and not told:
             return self._leave(Leaving.BROKEN.value, "the run directory is gone")
+        self.lives.leave_word(facts, code, told=told)
         self.lives.sweep()
         return self._judge(death)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from consumer.container import ending
 from consumer.process import pulse
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ class Lives:
             return pulse.read(path)
         return {}
 
+    def leave_word(self, life: dict[str, Any], code: int, *, told: bool) -> None:
+        """Leave word for the agent, which gives a dead life's messages back and is not told how it ended."""
+        if life.get("in_hand"):
+            ending.leave_word(self._folder, life, code, told=told)
+
     def lost(self) -> bool:
         """Whether the run directory is gone, and supervisord's socket with it."""
         return not self._folder.is_dir()
@@ -46,13 +52,16 @@ class Lives:
         for path in [*self._folder.glob("*.*.*.json"), *self._folder.glob("*.*.*.new")]:
             if self._is_over(path) and not self._is_needed(path):
                 path.unlink(missing_ok=True)
+        for path in [one for form in ending.NOTES for one in self._folder.glob(f"*.*.*{form}")]:
+            if self._is_over(path) and not path.with_suffix(".json").exists():
+                path.unlink(missing_ok=True)
 
     def _is_over(self, path: Path) -> bool:
         """Say whether the life that a file's name bears is over; a name that bears none is somebody else's file."""
-        _, pid, ticks = path.stem.rsplit(".", 2)
-        if not (pid.isdigit() and ticks.isdigit()) or self._births.get(int(pid)) == int(ticks):
+        life = pulse.life_of(path)
+        if life is None or self._births.get(life[0]) == life[1]:
             return False  # dead or not, a life that has not been judged is not over
-        return pulse.started(int(pid)) != int(ticks)
+        return pulse.is_over(path)
 
     def _is_needed(self, path: Path) -> bool:
         if path.suffix != ".json":  # half a word: its writer died before it could put it in place

@@ -39,6 +39,7 @@ class Options(ServerOptions):  # type: ignore[misc]
         self._waker = waker
         self._keep = keep
         self._in_child = False
+        self._parent = os.getpid()
 
     def usage(self, msg: str) -> None:
         """Leave as wrong settings have us leave; supervisord speaks of a command line here, and nobody typed one."""
@@ -76,7 +77,7 @@ class Options(ServerOptions):  # type: ignore[misc]
     def execve(self, filename: str, argv: Sequence[str], env: dict[str, str]) -> None:
         """Become our process where that is what was asked for; else what any supervisord would."""
         if is_ours(argv):
-            child.end_with_parent()
+            child.end_with_parent(self._parent)
         if self._container.forks and is_ours(argv):
             child.run(argv, env, self._container.stdout)
         child.forget_signals()
@@ -103,7 +104,7 @@ class Options(ServerOptions):  # type: ignore[misc]
         """Reap one child, and note how it ended: supervisord's own events do not always say."""
         pid, status = super().waitpid()
         process = self.pidhistory.get(pid)
-        if process is not None and runs_ours(process):
+        if process is not None and consumes(process):
             self._guarded(self._container.ended, process.config.name, pid, status, told=process.killing)
         elif pid:
             self._container.lives.forget(pid)
@@ -117,12 +118,12 @@ class Options(ServerOptions):  # type: ignore[misc]
     def _given_up(self, event: Any) -> None:  # noqa: ANN401 - supervisor is not typed
         if self.mood < SupervisorStates.RUNNING:  # FATAL is also how supervisord ends one that waits for a restart
             return
-        if runs_ours(event.process):
+        if consumes(event.process):
             self._guarded(self._container.given_up, event.process.config.name)
 
     def _backed_off(self, event: Any) -> None:  # noqa: ANN401 - as above
         process = event.process
-        if not process.pid and runs_ours(process):  # no pid: there never was a process
+        if not process.pid and consumes(process):  # no pid: there never was a process
             self._guarded(self._container.not_started, process.config.name, process.spawnerr)
 
     def _guarded(self, judge: Any, *facts: Any, **more: Any) -> None:  # noqa: ANN401 - any of the three above
@@ -135,10 +136,11 @@ class Options(ServerOptions):  # type: ignore[misc]
 
 
 def is_ours(argv: Sequence[str]) -> bool:
-    """Say whether a command is one of our processes; supervisord may run anything else beside them."""
-    return len(argv) > 1 and argv[0].rpartition("/")[2] == "consumer" and argv[1] == "work"
+    """Say whether a command is a program of ours; supervisord may run anything else beside them."""
+    return len(argv) > 1 and argv[0].rpartition("/")[2] == "consumer" and argv[1] in child.PROGRAMS
 
 
-def runs_ours(process: Any) -> bool:  # noqa: ANN401 - supervisor is not typed
-    """Say whether a program of supervisord's file is one of our processes."""
-    return is_ours(process.config.command.split())
+def consumes(process: Any) -> bool:  # noqa: ANN401 - supervisor is not typed
+    """Say whether a program of supervisord's file is a consumer process: the agent's end harms nobody."""
+    argv = process.config.command.split()
+    return is_ours(argv) and argv[1] == "work"

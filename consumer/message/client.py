@@ -95,6 +95,17 @@ def hurried(queue_url: str, connections: int = 4) -> SQSClient:
     )
 
 
+def once(queue_url: str, connections: int = 4) -> SQSClient:
+    """Make the client that asks once: the caller must know whether the queue may have heard it."""
+    return _client(
+        queue_url,
+        connect_timeout=2,
+        read_timeout=5,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=connections,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Clients:
     """The clients of one process."""

@@ -184,3 +184,16 @@ def counts(sqs: SQSClient, url: str) -> Counts:
     prefix = "ApproximateNumberOfMessages"
     found = attributes(sqs, url, prefix, prefix + "NotVisible", prefix + "Delayed")
     return Counts(*(int(found.get(prefix + which, 0)) for which in ("", "NotVisible", "Delayed")))
+
+
+def give_back(sqs: SQSClient, url: str, handles: Sequence[tuple[str, int]]) -> dict[int, str]:
+    """Have up to ten messages, each by its receipt handle, visible after so many seconds.
+
+    Returns the error's code for each that the queue would not take back, by its place.
+    """
+    entries: Any = [
+        {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+        for index, (handle, seconds) in enumerate(handles)
+    ]
+    answer = sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+    return {int(failure["Id"]): failure["Code"] for failure in answer.get("Failed", [])}

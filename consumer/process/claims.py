@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from sqlalchemy import Engine
+
     from consumer.process.delivery import InHand
     from consumer.process.handlers import Handler
     from consumer.process.invoke import Invoker
     from consumer.process.life import Life
+    from consumer.settings import Settings
 
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds for which a message that is not claimed is held while the database is away
@@ -42,13 +45,12 @@ class Claims(Books):
 
     def __init__(self, life: Life, handler: Handler, invoker: Invoker) -> None:
         settings = life.settings
-        assert settings.database_url is not None
-        url, width = settings.database_url.get_secret_value(), min(4, settings.concurrency)
-        self._clock, self._stop, self._log = life.clock, life.stop, life.log
+        width = min(4, settings.concurrency)
+        self._clock, self._stop, self._pulse, self._log = life.clock, life.stop, life.pulse, life.log
         self._lease_seconds = settings.visibility_timeout
-        self._engine = database.engine(url, width)
-        self._sessions = database.engine(url, settings.concurrency, statement_seconds=0)
-        self._ledger = Ledger(self._engine, settings.queue_url.rpartition("/")[2], settings.ledger_retention * 86_400)
+        self._engine = _engine(settings, width)
+        self._sessions = _engine(settings, settings.concurrency, statement_seconds=0)
+        self._ledger = _ledger(settings, self._engine)
         self._invoker = invoker
         self._ttl = handler.marks.key_ttl if handler.marks.key else None
         self._lane = Lane("ledger", width)
@@ -92,6 +94,7 @@ class Claims(Books):
             case Claim():
                 hand.claim = answer
                 hand.number(answer.attempt)
+                self._pulse.hold(hand.key, claim=answer.key, fence=answer.fence)
                 return None
             case Settled(state=schema.DONE):
                 return self._done_already(hand, answer, digest)
@@ -214,6 +217,27 @@ class Claims(Books):
             origin = error.orig if isinstance(error, DBAPIError) and error.orig else error
             self._log.warning("database_away", error=described(origin), meanwhile="no message is received")
         self._away = True
+
+
+def releaser(settings: Settings) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
+    """Give what releases a dead process's claim on one of its messages, from what its sign of life says of it."""
+    ledger = _ledger(settings, _engine(settings, 1))
+
+    def release(_: dict[str, Any], entry: dict[str, Any]) -> bool:
+        if "fence" not in entry:  # it died before it had claimed it
+            return False
+        return ledger.release(Claim(entry["claim"], entry["fence"], failures=0, crashes=0, suspect=False))
+
+    return release
+
+
+def _engine(settings: Settings, connections: int, *, statement_seconds: float = database.STATEMENT) -> Engine:
+    assert settings.database_url is not None
+    return database.engine(settings.database_url.get_secret_value(), connections, statement_seconds=statement_seconds)
+
+
+def _ledger(settings: Settings, engine: Engine) -> Ledger:
+    return Ledger(engine, settings.queue_url.rpartition("/")[2], settings.ledger_retention * 86_400)
 
 
 def _as_json(hand: InHand) -> str | None:

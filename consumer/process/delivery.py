@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from consumer.message.backoff import Backoff, Moment, decide, seconds_until
 from consumer.message.lease import Lease
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.message.trouble import explained
+from consumer.process.company import Company
 from consumer.process.context import Context
+from consumer.process.crashes import Crashes
 from consumer.process.invoke import Ran
 from consumer.process.patience import Verb
 from consumer.process.stop import Leaving
@@ -46,6 +49,7 @@ class InHand:
     written: Transaction | None = None
     claim: Claim | None = None
     ran: Ran = NOT_RUN
+    suspect: bool = False
 
     def number(self, attempt: int) -> None:
         """Say which run this is, where the books know better than SQS."""
@@ -65,6 +69,8 @@ class Delivery:
         self._invoker = invoker
         self._settler = settler
         self._books = books
+        self._crashes = Crashes(life.pulse.path.parent)
+        self.company = Company(life.clock)
         self._usual_run = 0.0
         self._numbers = count(1)
         life.stop.on_told.append(self._tell_all)
@@ -79,6 +85,8 @@ class Delivery:
                 outcome = await self._books.close(hand, self._decide)
         self._drop(hand)
         outcome = await self._settler.settle(hand.lease, outcome, hand.log, fenced=self._books.fenced)
+        if hand.suspect and isinstance(outcome, Done | Reject):
+            self._crashes.forget(hand.message.id)
         self._report(hand, outcome)
         return outcome
 
@@ -86,13 +94,30 @@ class Delivery:
         """Run the handler. One that hangs keeps its lease until the others are done: only its process can end it."""
         if self._stop.told:
             hand.context.tell()
-        ran = await self._invoker.invoke(hand.message, hand.context, self._stop)
+        ran = await self._in_turn(hand)
         if ran.hung and not self._stop.over.done():
             self.hung.add(hand.key)
             self._stop.tell(f"the handler hangs on message {hand.message.id}", Leaving.HUNG)
             await self._stop.over
         self._note_run(hand, ran)
         return ran
+
+    async def _in_turn(self, hand: InHand) -> Ran:
+        """Run a message that has killed its process before with no other beside it, and not for ever."""
+        record = self._crashes.of(hand.message.id)
+        hand.suspect = record.crashes > 0
+        if record.alone >= self._settings.max_crashes:
+            return Ran("raised", errors.Reject("crash"))
+        waits = partial(self._pulse.hold, hand.key, waiting=True)
+        if not await self.company.enter(self._stop.telling, suspect=hand.suspect, waits=waits):
+            return Ran("interrupted")
+        try:
+            hand.began = self._clock.monotonic()
+            if self._pulse.facts["in_hand"].get(hand.key, {}).pop("waiting", False):
+                self._pulse.hold(hand.key, began=self._clock.time())
+            return await self._invoker.invoke(hand.message, hand.context, self._stop)
+        finally:
+            self.company.leave()
 
     def _decide(self, hand: InHand) -> Outcome:
         """Turn the run's end into an outcome."""
@@ -130,14 +155,15 @@ class Delivery:
             heartbeat=settings.heartbeat_interval,
             changed=lambda lease: self._lease_changed(key, lease),
         )
-        ends = began + settings.time_limit
         on_loop = asyncio.get_running_loop().call_soon_threadsafe
         log = self._log.bind(message_id=message.id, attempt=attempt)
         written = self._books.transaction()
         context = Context(
             attempt,
             log,
-            remaining=lambda: min(ends - clock.monotonic(), self._stop.left(), lease.remaining),
+            remaining=lambda: min(
+                hand.began + settings.time_limit - clock.monotonic(), self._stop.left(), lease.remaining
+            ),
             progress=lambda fraction: on_loop(self._progress, key, fraction),
             written=written,
         )
@@ -150,6 +176,7 @@ class Delivery:
             attempt=attempt,
             since=message.received,
             lease_until=message.received + settings.visibility_timeout,
+            **({"waiting": True} if self.company.reserved else {}),  # from the start: its neighbour may be about to die
         )
         return hand
 

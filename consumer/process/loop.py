@@ -81,11 +81,15 @@ class Loop:
 
     def free(self) -> int:
         """Give how many messages there is room for: slots, and what this life may still take."""
+        if self._delivery.company.reserved:
+            return 0
         running = len(self.running)
         return int(min(self._settings.concurrency - running, self._recycle.left(running)))
 
     async def room(self) -> None:
         """Wait for a free slot, tidy up when nothing is in hand, and pause after failures in a row."""
+        if self.running:
+            await self._clock.first(seconds=0)  # what was just started says now whether it must be alone
         while self.running and self.free() < 1 and not self._stop.requested.done():
             await self._clock.first(*self.running, self._stop.requested)
         if self.running and self._tidy.overdue(self._recycle.handled):

@@ -83,3 +83,33 @@ def of_cgroup(root: Path = Path("/sys/fs/cgroup")) -> float:
         if limit < NO_LIMIT:
             return limit / MIB
     return 0.0
+
+
+def used_of_cgroup(root: Path = Path("/sys/fs/cgroup")) -> float:
+    """Read what the container holds, in MiB, less files that the kernel may drop; 0 where the cgroup has no limit.
+
+    One without a limit may be the whole machine's.
+    """
+    if not of_cgroup(root):
+        return 0.0
+    for used, stat, inactive in (
+        ("memory.current", "memory.stat", "inactive_file"),
+        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+    ):
+        try:
+            files = dict(line.split() for line in (root / stat).read_text().splitlines())
+            return (int((root / used).read_text()) - int(files[inactive])) / MIB
+        except (OSError, ValueError, LookupError):  # of the other version
+            continue
+    return 0.0
+
+
+def oom_kills(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Read how often the kernel has killed for want of memory in this container; None where it does not say."""
+    for name in ("memory.events", "memory/memory.oom_control"):
+        try:
+            counts = dict(line.split() for line in (root / name).read_text().splitlines())
+            return int(counts["oom_kill"])
+        except (OSError, ValueError, LookupError):  # not there, or an older kernel's
+            continue
+    return None

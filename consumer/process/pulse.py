@@ -78,6 +78,19 @@ class Pulse:
         self.path.unlink(missing_ok=True)
 
 
+def life_of(path: Path) -> tuple[int, int] | None:
+    """Give the pid and the start that a file's name bears; a name that bears none is somebody else's file."""
+    words = path.stem.rsplit(".", 2)[-2:]
+    pid, ticks = words if len(words) == 2 else ("", "")  # noqa: PLR2004 - as it says
+    return (int(pid), int(ticks)) if pid.isdigit() and ticks.isdigit() else None
+
+
+def is_over(path: Path) -> bool:
+    """Say whether the life that a file's name bears is over."""
+    life = life_of(path)
+    return life is not None and started(life[0]) != life[1]
+
+
 def read(path: Path) -> dict[str, Any]:
     """Read one life's file; nothing when it is gone, its life being over, or torn by a full disk."""
     try:

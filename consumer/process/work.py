@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
@@ -14,7 +12,7 @@ from consumer import environment, logs, overrides, rundir
 from consumer.clock import Clock
 from consumer.errors import HandlerError, SettingsError
 from consumer.message.queue import Queue
-from consumer.process import books, handlers, memory
+from consumer.process import books, handlers, memory, output
 from consumer.process.beat import Beat
 from consumer.process.delivery import Delivery
 from consumer.process.invoke import Invoker
@@ -27,7 +25,6 @@ from consumer.process.recycle import Recycle
 from consumer.process.settle import Settler
 from consumer.process.stop import Leaving, Stop
 from consumer.process.tidy import Tidy
-from consumer.sink import Sink
 
 if TYPE_CHECKING:
     import argparse
@@ -37,8 +34,7 @@ if TYPE_CHECKING:
 
     from consumer.process.handlers import Handler
     from consumer.settings import Settings
-
-FLUSH_SECONDS = 0.5  # for the last log lines, where the driver is stalled
+    from consumer.sink import Sink
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,10 +53,10 @@ def run(given: dict[str, Any] | None = None) -> int:
         settings, warnings = environment.load(given)
         folder = rundir.resolve(settings.run_dir)
     except SettingsError as error:
-        return _refuse(Leaving.SETTINGS, error.problems)
+        return output.refuse(Leaving.SETTINGS, error.problems)
     process = os.environ.get("SUPERVISOR_PROCESS_NAME", "worker")
     tags = logs.identity(process, settings.queue_url)
-    sink = _stdout(tags)
+    sink = output.stdout(tags)
     log = logs.configure(form=settings.log_format, level=settings.log_level, sink=sink, **tags)
     for warning in warnings:
         log.warning(warning)
@@ -68,13 +64,13 @@ def run(given: dict[str, Any] | None = None) -> int:
         handler = handlers.load(settings)
     except HandlerError as error:
         log.error("handler_cannot_be_loaded", error=str(error))  # noqa: TRY400 - the cause is in the text
-        return _last_lines(sink, Leaving.HANDLER)
+        return output.last_lines(sink, Leaving.HANDLER)
     container = {"budget": memory.budget(settings), "parent_pss": _parent()}  # the platform may take seconds to answer
     try:
         asyncio.run(_life(settings, handler, folder, process, sink, log, container))
     except Exception:  # of the event loop itself: a handler has closed its files, say
         log.exception("loop_broken")
-    return _last_lines(sink, Leaving.BROKEN)
+    return output.last_lines(sink, Leaving.BROKEN)
 
 
 async def _life(
@@ -108,35 +104,7 @@ async def _life(
     say("process_leaving", reason=leaving.name.lower(), code=leaving.value, detail=stop.detail, handled=recycle.handled)
     if leaving.foreseen and not delivery.in_hand:
         pulse.end()
-    os._exit(_last_lines(sink, leaving))
-
-
-def _stdout(tags: dict[str, Any]) -> Sink:
-    """Write straight to the container's stdout: through supervisord's loop, a stalled log driver would stop it."""
-    try:
-        container = int(os.environ.get("CONSUMER_LOG_FD", ""))
-        os.fstat(container)
-    except (ValueError, OSError):
-        pass
-    else:
-        os.dup2(container, 1)
-        os.dup2(container, 2)
-    return Sink(1, partial(logs.dropped, **tags))
-
-
-def _refuse(leaving: Leaving, problems: list[str]) -> int:
-    for problem in problems:
-        print(problem, file=sys.stderr)  # noqa: T201 - there is no logger yet
-    return leaving.value
-
-
-def _last_lines(sink: Sink, leaving: Leaving) -> int:
-    """Give the last log lines a moment where the log driver is stalled; return the exit code."""
-    tries = 10
-    while not sink.flush() and tries:
-        Clock().block(FLUSH_SECONDS / 10)
-        tries -= 1
-    return leaving.value
+    os._exit(output.last_lines(sink, leaving))
 
 
 def _parent() -> float:

@@ -137,7 +137,7 @@ def test_stock_supervisord_runs_the_processes_too(start: Callable[..., Container
     container.wait_until(lambda: queues.left == 0, "the queue is empty")
     container.wait_ready(2)
     listed = container.engine("exec", container.name, "supervisorctl", "status").stdout
-    assert listed.count("RUNNING") == 2, listed
+    assert listed.count("RUNNING") == 3, listed  # the agent is the third
     assert container.stop(30)[0] == 0
 
 

@@ -159,7 +159,7 @@ def test_stock_supervisord_runs_the_same_file(queues: Queues, env: dict[str, str
             text=True,
             check=False,
         )
-        assert ctl.stdout.count("RUNNING") == 2
+        assert ctl.stdout.count("RUNNING") == 3
     finally:
         stock.terminate()
         assert stock.wait(30) == 0

@@ -96,7 +96,7 @@ def test_an_unread_stdout_stops_neither_restarts_nor_control_nor_the_end(make: M
         os.kill(first["pid"], signal.SIGKILL)
         again = container.wait_for("started", 3)[2]
         assert again["name"] == first["name"]
-        wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 2)
+        wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 3)
         assert container.stop() == 0
     finally:
         os.close(reader)
@@ -107,7 +107,7 @@ def test_a_reader_that_comes_back_reads_what_was_kept_and_how_much_was_not(make:
     room = fcntl(writer, F_GETPIPE_SZ)
     container = make(handler=PRINTS).start(stdout=writer)
     os.close(writer)
-    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 2)  # and no line comes any more
+    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 3)  # and no line comes any more
     os.set_blocking(reader, False)
     text = b""
 
@@ -165,7 +165,7 @@ def test_a_reload_starts_all_processes_anew_in_the_same_container(make: Make) ->
     assert first == set(pids[:2])
     os.kill(pids[-1], signal.SIGKILL)
     container.wait_for("started", 7)
-    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 2)
+    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 3)
     assert container.stop() == 0
     assert "received SIGHUP" in container.output
     assert "ended: killed by SIGKILL; perhaps out of memory?" in container.output
@@ -187,11 +187,11 @@ def test_reloads_and_restarts_leave_no_descriptors_open(make: Make) -> None:
 
     container.signal(signal.SIGHUP)  # the first reload opens the configuration's files under other numbers
     container.wait_for("started", 4)
-    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 2)
+    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 3)
     before = descriptors()
     container.signal(signal.SIGHUP)
     container.wait_for("started", 6)
-    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 2)
+    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 3)
     os.kill(container.notes("started")[-1]["pid"], signal.SIGKILL)
     container.wait_for("started", 7)
     wait_until(lambda: descriptors() <= before)
@@ -200,7 +200,7 @@ def test_reloads_and_restarts_leave_no_descriptors_open(make: Make) -> None:
 def test_supervisorctl_works(make: Make) -> None:
     container = make().start()
     container.wait_for("started", 2)
-    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 2)
+    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 3)
     assert "worker:worker_00: stopped" in container.ctl("stop", "worker:worker_00").stdout
     assert "worker:worker_00: started" in container.ctl("start", "worker:worker_00").stdout
     assert container.ctl("pid").stdout.strip() == str(container.pid)

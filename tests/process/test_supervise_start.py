@@ -183,7 +183,7 @@ def test_stock_supervisord_runs_the_same_file(make: Make) -> None:
     container.start(command=["sh", "-c", f"exec env $(consumer settings --export) supervisord -c {container.conf}"])
     started = container.wait_for("started", 2)
     assert all(facts["execed"] for facts in started)
-    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 2)
+    wait_until(lambda: container.ctl("status").stdout.count("RUNNING") == 3)
     container.signal(signal.SIGTERM)
     assert container.wait() == 0
     assert len(container.notes("told")) == 2

@@ -9,6 +9,8 @@ import locale
 import logging
 import multiprocessing
 import os
+import re
+import signal
 import subprocess
 import tempfile
 import threading
@@ -54,6 +56,16 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
             pass
     if "hold" in body:
         ctypes.PyDLL(None).usleep(int(body["hold"] * 1e6))  # with the interpreter's lock held
+    if "leave" in body and message.receive_count == 1:
+        os._exit(body["leave"])
+    if "backtrack" in body and message.receive_count == 1:
+        re.match(r"(a+)+$", "a" * 64 + "b")  # goes on for years, and holds the interpreter's lock
+    if "mib" in body:
+        if message.receive_count > 1:
+            return
+        kept.append(os.urandom(body["mib"] * 1024 * 1024))
+    if "freeze" in body:
+        os.kill(os.getpid(), signal.SIGSTOP)
     if "until_stopping" in body:
         end = time.monotonic() + body["until_stopping"]
         while not context.stopping and time.monotonic() < end:

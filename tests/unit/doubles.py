@@ -127,7 +127,7 @@ class FakePulse(Pulse):
     """A sign of life that stays in memory."""
 
     def __init__(self, journal: list[str] | None = None) -> None:
-        self.path = Path("/nowhere")
+        self.path = Path("/nowhere/pulse.json")
         self.journal = [] if journal is None else journal
         self.states: list[str] = []
         self.trouble: OSError | None = None
@@ -194,6 +194,9 @@ class FakeLog:
         other = FakeLog()
         other.lines, other.bound = self.lines, {**self.bound, **facts}
         return other
+
+    def debug(self, event: str, **facts: Any) -> None:
+        self._keep("debug", event, facts)
 
     def info(self, event: str, **facts: Any) -> None:
         self._keep("info", event, facts)

@@ -236,9 +236,9 @@ def test_any_other_unknown_name_is_a_warning_and_ours_are_none(put: Any) -> None
 
 
 def test_a_name_of_a_later_version_is_a_warning_though_it_is_near_a_known_one(put: Any) -> None:
-    put(MEMORY_HARD_LIMIT="900")
+    put(EXIT_WHEN_DRAINED="60")
     _, warnings = environment.load()
-    assert warnings == ["CONSUMER_MEMORY_HARD_LIMIT is not in this version and is ignored"]
+    assert warnings == ["CONSUMER_EXIT_WHEN_DRAINED is not in this version and is ignored"]
 
 
 def test_the_command_line_wins_over_the_environment(put: Any) -> None:

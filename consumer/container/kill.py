@@ -1,0 +1,61 @@
+"""How the agent ends a process: the reason is left first, for the rescue that follows."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from consumer.container import ending
+from consumer.process import pulse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from structlog.typing import FilteringBoundLogger
+
+
+def kill(life: dict[str, Any], number: int = signal.SIGKILL) -> None:
+    """Send a signal to a process; SIGKILL also to what its handler has started, which may not go on with a message.
+
+    Raises OSError when it is another user's, or has just gone.
+    """
+    pid = life["pid"]
+    if pulse.started(pid) != life["start_ticks"]:
+        return
+    if number == signal.SIGKILL and os.getpgid(pid) == pid:  # as supervisord starts them
+        os.killpg(pid, number)
+    else:
+        os.kill(pid, number)
+
+
+class Kills:
+    """Ends processes and says so."""
+
+    def __init__(
+        self, folder: Path, log: FilteringBoundLogger, send: Callable[[dict[str, Any], int], None] = kill
+    ) -> None:
+        self._folder, self._log, self._send = folder, log, send
+
+    def end(self, life: dict[str, Any], why: str, *, suspects: bool) -> None:
+        """Kill a process; `suspects`: whether the reason speaks against the messages that it has in hand."""
+        path = self._folder / f"{life['name']}.{life['pid']}.{life['start_ticks']}.json"
+        try:
+            ending.leave_reason(path, why, suspects=suspects)
+        except OSError as error:  # a full disk: it costs the reason in the log
+            self._log.warning("reason_not_kept", error=str(error))
+        self._signal(life, why, signal.SIGKILL)
+
+    def ask(self, life: dict[str, Any], why: str) -> None:
+        """Tell a process to stop: one with nothing in hand leaves at once."""
+        self._signal(life, why, signal.SIGTERM)
+
+    def _signal(self, life: dict[str, Any], why: str, number: signal.Signals) -> None:
+        facts = {"name": life["name"], "pid": life["pid"]}
+        try:
+            self._send(life, number)
+        except OSError as error:  # it is gone, or another user's
+            self._log.warning("not_killed", **facts, error=str(error))
+            return
+        self._log.error("process_killed", **facts, signal=number.name, why=why, in_hand=len(life["in_hand"]))

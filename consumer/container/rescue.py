@@ -1,0 +1,195 @@
+"""Gives back at once what a dead process had in hand; without it the messages come back when their leases end."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from botocore.exceptions import ReadTimeoutError
+
+from consumer.container import ending
+from consumer.lane import Lane
+from consumer.message.backoff import Backoff, within
+from consumer.message.queue import BATCH
+from consumer.message.trouble import HANDLE, Trouble, explained, trouble
+from consumer.process import memory, pulse
+from consumer.process.crashes import Crashes
+from consumer.settings import VISIBILITY_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from structlog.typing import FilteringBoundLogger
+
+    from consumer.clock import Clock
+    from consumer.settings import Settings
+
+    Claim = Callable[[dict[str, Any], dict[str, Any]], object]
+
+UNTOLD = 1.0  # seconds that a dead life waits for PID 1's word of its end
+UNJUDGED = 5.0  # seconds that a file without that word stays: PID 1 judges the life by it
+CLAIM_SECONDS = 1.0  # for all claims of one life: a database that hangs must not keep messages from coming back
+
+
+class GivesBack(Protocol):
+    """The queue's verb that rescue needs."""
+
+    async def give_back(self, handles: Sequence[tuple[str, int]]) -> dict[int, str]:
+        """Have messages visible after so many seconds; give the codes of those that were refused, by their places."""
+
+
+@dataclass(slots=True)
+class Case:
+    """One dead life, until its messages are given back."""
+
+    path: Path
+    life: dict[str, Any]
+    since: float
+    left: dict[str, dict[str, Any]]
+    starved: bool | None = None
+    judged: bool = False
+    told: bool = False
+    waits: dict[str, int] = field(default_factory=dict)
+
+
+class Rescue:
+    """A duty of the agent. What it knows it finds in the run directory.
+
+    budget: the container's memory in MiB; 0 for unknown.
+    untold: seconds to wait for PID 1's word; stock supervisord leaves none.
+    claim: called with a dead life's facts and one of its messages in hand before the queue is told, in a thread of its
+    own, and not waited for beyond CLAIM_SECONDS.
+    """
+
+    name = "rescue"
+
+    def __init__(
+        self,
+        folder: Path,
+        queue: GivesBack,
+        settings: Settings,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        *,
+        budget: float = 0.0,
+        untold: float = UNTOLD,
+        claim: Claim | None = None,
+    ) -> None:
+        self._folder, self._queue, self._clock, self._log = folder, queue, clock, log
+        self._share = budget / settings.processes
+        self._untold = untold
+        self._backoff = Backoff.of(settings)
+        self._claim = claim
+        self._claims = Lane("claims")
+        self._crashes = Crashes(folder)
+        self._killed_before = memory.oom_kills()
+        self._cases: dict[Path, Case] = {}
+
+    async def __call__(self) -> None:
+        """Look once for dead lives, and give back what they had in hand."""
+        starved = self._starved()
+        found = {path: self._cases.get(path) or self._open(path) for path in self._dead()}
+        self._cases = {path: case for path, case in found.items() if case is not None}
+        for case in self._cases.values():
+            case.starved = starved if case.starved is None else case.starved or starved
+        await asyncio.gather(*map(self._rescue, list(self._cases.values())))
+
+    def _dead(self) -> Iterator[Path]:
+        return (path for path in sorted(self._folder.glob("*.*.*.json")) if pulse.is_over(path))
+
+    def _open(self, path: Path) -> Case | None:
+        life = pulse.read(path)  # nothing when PID 1 has swept it, or when it is torn: then it will
+        return Case(path, life, self._clock.monotonic(), dict(life["in_hand"])) if life else None
+
+    def _starved(self) -> bool | None:
+        """Say whether the kernel has killed for want of memory since the last look."""
+        before, self._killed_before = self._killed_before, memory.oom_kills()
+        return None if before is None or self._killed_before is None else self._killed_before > before
+
+    async def _rescue(self, case: Case) -> None:
+        how = ending.read(case.path)
+        age = self._clock.monotonic() - case.since
+        if how.code is None and age < self._untold:
+            return
+        if case.left and not case.judged:
+            self._judge(case, how)
+        now = self._clock.time()
+        case.left = {key: entry for key, entry in case.left.items() if entry["lease_until"] > now}
+        await self._release_claims(case)
+        keys = list(case.left)
+        for first in range(0, len(keys), BATCH):
+            await self._give_back(case, keys[first : first + BATCH])
+        if not case.left and (how.code is not None or age >= UNJUDGED):
+            ending.forget(case.path)
+            self._cases.pop(case.path, None)
+
+    def _judge(self, case: Case, how: ending.Ending) -> None:
+        """Say how the life ended, and put its messages on record where they may have ended it. Once."""
+        case.judged = True
+        life = case.life
+        suspects = ending.crashed(life, how, starved=case.starved, share=self._share)
+        self._log.warning(
+            "process_died", name=life["name"], pid=life["pid"], how=ending.described(life, how, starved=case.starved),
+            in_hand=len(case.left), counts_as_crash=suspects,
+        )  # fmt: skip
+        if suspects:
+            running = {key: entry for key, entry in case.left.items() if not entry.get("waiting")}
+            for key, entry in running.items():
+                self._record(case, key, entry, alone=len(running) == 1)
+
+    def _record(self, case: Case, key: str, entry: dict[str, Any], *, alone: bool) -> None:
+        """Count a crash; from the second on a message waits, as after a failure."""
+        try:
+            crashes = self._crashes.add(entry["message_id"], alone=alone).crashes
+        except OSError as error:
+            self._log.warning("crash_not_recorded", message_id=entry["message_id"], error=str(error))
+            return
+        if crashes > 1:
+            left = entry["since"] + VISIBILITY_MAX - self._clock.time()
+            delay = self._backoff.delay(crashes - 1, self._clock.uniform)
+            case.waits[key] = math.ceil(within(delay, left=left))
+
+    async def _release_claims(self, case: Case) -> None:
+        """Have the claims released first: whoever receives a message must find it unclaimed."""
+        if self._claim is None or case.told or not case.left:
+            return
+        case.told = True  # once: a claim that cannot be released ends by itself
+        calls = [self._claims.run(partial(self._claim, case.life, entry)) for entry in case.left.values()]
+        whole = asyncio.gather(*calls, return_exceptions=True)
+        if not await self._clock.first(whole, seconds=CLAIM_SECONDS):
+            self._log.warning("claims_not_released", name=case.life["name"], meanwhile="the messages are given back")
+            return
+        for error in (one for one in whole.result() if isinstance(one, BaseException)):
+            self._log.warning("claims_not_released", name=case.life["name"], error=str(error))
+
+    async def _give_back(self, case: Case, keys: list[str]) -> None:
+        """Tell the queue. What it has not heard is tried again; what it may have heard is not.
+
+        SQS may honour an old receipt handle: told twice, it would take the message from whoever has it by now.
+        """
+        handles = [(case.left[key]["receipt_handle"], case.waits.get(key, 0)) for key in keys]
+        try:
+            refused = await self._queue.give_back(handles)
+        except Exception as error:  # noqa: BLE001 - every kind is told apart, and the worst costs the rest of a lease
+            again = trouble(error) is Trouble.AWAY and not isinstance(error, ReadTimeoutError)
+            self._log.warning("not_given_back", messages=len(keys), error=explained(error), again=again)
+            if not again:
+                self._close(case, keys)
+            return
+        for index, key in enumerate(keys):
+            code = refused.get(index)
+            if code is None or code in HANDLE:  # an invalid handle: it is settled, or somebody else's
+                entry = case.left[key]
+                say = self._log.debug if code else self._log.info
+                say("rescued", message_id=entry["message_id"], visible_in=case.waits.get(key, 0), refused=code)
+            else:
+                self._log.warning("not_given_back", messages=1, error=code, again=False)
+        self._close(case, keys)
+
+    def _close(self, case: Case, keys: list[str]) -> None:
+        for key in keys:
+            case.left.pop(key, None)

@@ -1,0 +1,115 @@
+"""Keeps the container's memory under its limit: ends the one process that is to blame before the kernel chooses any."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from consumer.container.picture import Picture
+from consumer.lane import Lane
+from consumer.process import memory
+from consumer.settings import AUTO
+
+if TYPE_CHECKING:
+    from consumer.clock import Clock
+    from consumer.container.kill import Kills
+    from consumer.settings import Settings
+
+FULL = 0.92  # of the container's memory
+ONE_IN = 30.0  # seconds: what was replaced must have had time to give its memory back, and its successor to start
+RESTARTING = 4  # at most one in so many may be restarting
+PAGE = os.sysconf("SC_PAGE_SIZE") / memory.MIB
+HALF, SHARES = 0.5, 2  # of the container, and of a process's share of it: the automatic hard limit is the larger
+
+
+def hard_limit(settings: Settings, budget: float) -> float:
+    """Give the private memory, in MiB, over which a process with a message in hand is ended; 0 for none. Pure."""
+    if settings.memory_hard_limit != AUTO:
+        return settings.memory_hard_limit
+    return min(FULL * budget, max(HALF * budget, SHARES * budget / settings.processes))
+
+
+class Room:
+    """A duty of the agent. budget: the container's memory in MiB; 0 for unknown, and then only a given limit holds."""
+
+    name = "memory"
+
+    def __init__(self, folder: Path, settings: Settings, clock: Clock, kills: Kills, *, budget: float) -> None:
+        self._picture, self._clock, self._kills = Picture(folder), clock, kills
+        self._budget, self._processes = budget, settings.processes
+        self._hard = hard_limit(settings, budget)
+        self._lane = Lane("memory")  # reading the memory of a process that the kernel is busy with may block
+        self._was_full = False
+        self._next = clock.monotonic()
+
+    async def __call__(self) -> None:
+        """Look once at every process, and at all of them together."""
+        if self._budget or self._hard:
+            await self._lane.run(self.look)
+
+    def look(self) -> None:
+        """Do so at once."""
+        lives = self._picture.living()
+        ended = [life for life in lives if self._over_hard_limit(life)]
+        if self._budget and not ended:
+            self._judge_all(lives)
+
+    def _over_hard_limit(self, life: dict[str, Any]) -> bool:
+        if not self._hard or not life["in_hand"] or resident(life["pid"]) <= self._hard:
+            return False
+        found = measured(life["pid"])
+        if found is None or found.uss <= self._hard:
+            return False
+        why = f"{found.uss:.0f} MiB of private memory during a message, of {self._hard:.0f} at most"
+        self._kills.end(life, why, suspects=True)
+        return True
+
+    def _judge_all(self, lives: list[dict[str, Any]]) -> None:
+        """Replace the fattest process when the container is full in two readings."""
+        used = self._used(lives)
+        before, self._was_full = self._was_full, used > FULL * self._budget
+        if not (self._was_full and before) or self._clock.monotonic() < self._next:
+            return
+        at_work = [life for life in lives if life["state"] != "starting"]
+        if self._processes - len(at_work) >= max(1, self._processes // RESTARTING):
+            return
+        weighed = [(found.uss, life) for life in at_work if (found := measured(life["pid"]))]
+        if not weighed:
+            return
+        uss, fattest = max(weighed, key=lambda one: one[0])
+        self._next = self._clock.monotonic() + ONE_IN
+        why = f"the container holds {used:.0f} of {self._budget:.0f} MiB, and it the most: {uss:.0f} MiB"
+        if fattest["in_hand"]:
+            self._kills.end(fattest, why, suspects=False)
+        else:
+            self._kills.ask(fattest, why)
+
+    def _used(self, lives: list[dict[str, Any]]) -> float:
+        """Give what the container holds: by its cgroup where that is the container's own, else by its processes."""
+        found = memory.used_of_cgroup()
+        if found:
+            return found
+        pids = [os.getpid(), os.getppid(), *(life["pid"] for life in lives)]
+        most = sum(map(resident, pids))
+        if most <= FULL * self._budget:  # cheaply read; shared pages, counted once, make it less
+            return most
+        return sum(one.pss for one in map(measured, pids) if one is not None)
+
+
+def resident(pid: int) -> float:
+    """Give a process's resident memory in MiB, as quickly as the kernel does; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def measured(pid: int) -> memory.Memory | None:
+    """Give a process's memory; None when it is gone or another user's."""
+    try:
+        return memory.measure(pid)
+    except psutil.Error:
+        return None

@@ -1,0 +1,304 @@
+"""What becomes of the messages that a dead process had in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+
+from consumer.clock import Clock
+from consumer.container import ending
+from consumer.container.agent import Agent
+from consumer.container.rescue import Rescue
+from consumer.process import memory
+from consumer.process.crashes import Crashes, Record
+from consumer.process.stop import Stop
+from unit.doubles import FakeLog, refusal, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from consumer.testing import FakeClock
+
+DEAD = 2**22 - 1  # no process has this pid
+AWAY = EndpointConnectionError(endpoint_url="http://nowhere")
+UNHEARD = ReadTimeoutError(endpoint_url="http://slow")
+
+
+class Desk:
+    """A queue that takes back what it is given, but for its troubles."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[str, int]] = []
+        self.troubles: list[Exception] = []
+        self.refused: dict[int, str] = {}
+        self.calls = 0
+
+    async def give_back(self, handles: Sequence[tuple[str, int]]) -> dict[int, str]:
+        self.calls += 1
+        if self.troubles:
+            raise self.troubles.pop(0)
+        self.given += handles
+        return self.refused
+
+
+class Scene:
+    def __init__(self, folder: Path, clock: FakeClock) -> None:
+        self.folder, self.clock = folder, clock
+        self.desk, self.log = Desk(), FakeLog()
+        self.kills: int | None = 0
+        self.crashes = Crashes(folder)
+
+    def rescue(self, **more: Any) -> Rescue:
+        given = settings(processes=4)
+        return Rescue(self.folder, self.desk, given, self.clock, cast("Any", self.log), **more)
+
+    def life(self, *ids: str, lease: float = 60.0, name: str = "worker_00", **facts: object) -> Path:
+        now = self.clock.time()
+        in_hand = {
+            f"{one}.1": {"message_id": one, "receipt_handle": f"h-{one}", "since": now, "lease_until": now + lease}
+            for one in ids
+        }
+        path = self.folder / f"{name}.{DEAD}.7.json"
+        about = {"name": name, "pid": DEAD, "start_ticks": 7, "state": "busy", "uss_mib": 412.3, "pss_mib": 430.0}
+        path.write_text(json.dumps({**about, "in_hand": in_hand, **facts}))
+        return path
+
+    def word(self, path: Path, code: int, *, told: bool = False) -> None:
+        path.with_suffix(".end").write_text(json.dumps({"code": code, "told": told}))
+
+    def death(self, code: int, *ids: str, told: bool = False, **facts: Any) -> Path:
+        path = self.life(*(ids or ("m",)), **facts)
+        self.word(path, code, told=told)
+        return path
+
+
+@pytest.fixture
+def scene(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    scene = Scene(tmp_path, clock)
+    monkeypatch.setattr(memory, "oom_kills", lambda: scene.kills)
+    return scene
+
+
+async def test_what_a_dead_life_had_in_hand_is_visible_at_once_and_its_files_go(scene: Scene) -> None:
+    scene.death(137, *(f"m{number}" for number in range(12)))
+    await scene.rescue()()
+    assert scene.desk.given == [(f"h-m{number}", 0) for number in range(12)]
+    assert scene.desk.calls == 2, "ten at a time"
+    assert not [one for one in scene.folder.iterdir() if one.is_file()]
+
+
+async def test_a_message_whose_lease_has_passed_is_left_alone(scene: Scene) -> None:
+    path = scene.death(137, lease=-1.0)
+    await scene.rescue()()
+    assert scene.desk.calls == 0
+    assert not path.exists()
+
+
+async def test_a_life_of_whose_end_nobody_has_told_is_rescued_a_pass_later(scene: Scene) -> None:
+    path = scene.life("m")
+    rescue = scene.rescue()
+    await rescue()
+    assert scene.desk.calls == 0
+    await scene.clock.advance(1)
+    await rescue()
+    assert scene.desk.given == [("h-m", 0)]
+    assert path.exists(), "PID 1 still has to judge this life by it"
+    await scene.clock.advance(4)
+    await rescue()
+    assert scene.desk.calls == 1
+    assert not path.exists()
+
+
+async def test_under_stock_supervisord_nobody_tells_and_nothing_waits(scene: Scene) -> None:
+    scene.life("m")
+    await scene.rescue(untold=0.0)()
+    assert scene.desk.given == [("h-m", 0)]
+    assert scene.crashes.of("m") == Record(1, 1)
+
+
+async def test_the_queue_away_is_asked_again_and_a_crash_is_counted_once(scene: Scene) -> None:
+    path = scene.death(137)
+    scene.desk.troubles = [AWAY, refusal("ServiceUnavailable")]
+    rescue = scene.rescue()
+    await rescue()
+    await rescue()
+    assert path.exists()
+    await rescue()
+    assert scene.desk.given == [("h-m", 0)]
+    assert scene.crashes.of("m") == Record(1, 1)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("error", [UNHEARD, refusal("AccessDenied")])
+async def test_a_queue_that_refuses_or_may_have_heard_is_not_told_twice(scene: Scene, error: Exception) -> None:
+    path = scene.death(137)
+    scene.desk.troubles = [error]
+    rescue = scene.rescue()
+    await rescue()
+    await rescue()
+    assert scene.desk.calls == 1
+    assert scene.log.named("not_given_back")[0]["again"] is False
+    assert not path.exists()
+
+
+async def test_a_handle_that_is_no_longer_valid_is_a_message_that_is_settled(scene: Scene) -> None:
+    path = scene.death(137)
+    scene.desk.refused = {0: "ReceiptHandleIsInvalid"}
+    await scene.rescue()()
+    assert not scene.log.named("not_given_back")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "facts", "counts"),
+    [
+        (137, {}, True),  # SIGKILL, not ours
+        (139, {}, True),  # SIGSEGV
+        (3, {}, True),  # os._exit(3) in a handler
+        (0, {}, True),  # os._exit(0) in a handler
+        (0, {"state": "draining"}, False),
+        (137, {"told": True}, False),  # by supervisord, at stopwaitsecs
+        (20, {}, False),  # a timeout, which has been counted as a failure
+        (21, {}, False),
+    ],
+)
+async def test_only_what_a_message_may_have_done_counts_as_its_crash(
+    scene: Scene, code: int, facts: dict[str, Any], *, counts: bool
+) -> None:
+    scene.death(code, **facts)
+    await scene.rescue()()
+    assert scene.crashes.of("m").crashes == counts
+    assert scene.desk.given == [("h-m", 0)], "it comes back at once all the same"
+
+
+async def test_an_oom_kill_is_named_with_the_memory_before_the_end(scene: Scene) -> None:
+    rescue = scene.rescue(budget=1024.0)
+    scene.death(137)
+    scene.kills = 1
+    await rescue()
+    assert scene.log.named("process_died")[0]["how"] == "probably out of memory: 412 MiB before the end"
+    assert scene.crashes.of("m").crashes == 1, "430 MiB is more than a quarter of 1024"
+    scene.death(137, "n")
+    await rescue()
+    assert scene.log.named("process_died")[1]["how"] == "killed by SIGKILL, and not by the kernel for want of memory"
+
+
+async def test_an_oom_kill_of_a_process_that_kept_to_its_share_is_not_its_message_s_fault(scene: Scene) -> None:
+    rescue = scene.rescue(budget=2048.0)
+    scene.death(137)
+    scene.kills = 1
+    await rescue()
+    assert scene.crashes.of("m") == Record()
+
+
+async def test_the_agent_s_own_kill_is_named_and_may_speak_for_or_against_the_messages(scene: Scene) -> None:
+    rescue = scene.rescue()
+    for suspects in (True, False):
+        path = scene.life(f"m{suspects}")
+        ending.leave_reason(path, "its sign of life is 46 s old", suspects=suspects)
+        scene.word(path, 137)
+        await rescue()
+        assert scene.crashes.of(f"m{suspects}").crashes == suspects
+    assert {line["how"] for line in scene.log.named("process_died")} == {
+        "ended by the agent: its sign of life is 46 s old"
+    }
+
+
+async def test_a_message_with_a_crash_on_record_waits_before_it_is_visible_again(scene: Scene) -> None:
+    rescue = scene.rescue()
+    for _ in range(3):
+        scene.death(137)
+        await rescue()
+    assert [seconds for _, seconds in scene.desk.given] == [0, 23, 68]  # half of 30 and of 90 s sure, half by the dice
+    assert scene.crashes.of("m") == Record(3, 3)
+
+
+async def test_of_several_messages_in_hand_all_are_suspects_and_none_was_alone(scene: Scene) -> None:
+    scene.death(137, "m", "n")
+    await scene.rescue()()
+    assert [scene.crashes.of(one) for one in "mn"] == [Record(1, 0), Record(1, 0)]
+
+
+async def test_claims_are_released_before_the_queue_is_told(scene: Scene) -> None:
+    path = scene.death(137, "m", "n")
+    seen: list[tuple[str, str, int]] = []
+    rescue = scene.rescue(claim=lambda life, entry: seen.append((life["name"], entry["message_id"], scene.desk.calls)))
+    await rescue()
+    assert seen == [("worker_00", "m", 0), ("worker_00", "n", 0)]
+    assert not path.exists()
+
+
+async def test_a_claim_that_cannot_be_released_keeps_no_message_back(scene: Scene) -> None:
+    def refuse(*_: object) -> None:
+        raise ConnectionError("the database is away")
+
+    scene.death(137)
+    await scene.rescue(claim=refuse)()
+    assert scene.desk.given == [("h-m", 0)]
+    assert "the database is away" in scene.log.named("claims_not_released")[0]["error"]
+
+
+async def test_a_database_that_hangs_delays_rescue_by_a_second_and_no_more(tmp_path: Path) -> None:
+
+    clock, release = Clock(), threading.Event()
+    scene = Scene(tmp_path, cast("Any", clock))
+    for number in range(4):
+        scene.word(scene.life(f"m{number}", name=f"worker_0{number}"), 137)
+    began = clock.monotonic()
+    await scene.rescue(claim=lambda *_: release.wait(30))()
+    assert len(scene.desk.given) == 4
+    assert clock.monotonic() - began < 4
+    release.set()
+
+
+async def test_a_duty_that_hangs_is_skipped_and_counted_and_delays_no_other(scene: Scene) -> None:
+    class Endpoint:
+        name = "protection"
+        answers = False
+
+        async def __call__(self) -> None:
+            if not self.answers:
+                await scene.clock.sleep(7.5)
+
+    endpoint = Endpoint()
+    agent = Agent([endpoint, scene.rescue()], scene.clock, Stop(scene.clock, 3), cast("Any", scene.log))
+
+    running = asyncio.create_task(agent.run())
+    await scene.clock.advance(3)
+    scene.death(137)
+    await scene.clock.advance(1)
+    assert scene.desk.given == [("h-m", 0)]
+    assert agent.duties[0].skipped == 4
+    assert len(scene.log.named("duty_late")) == 1
+    endpoint.answers = True
+    await scene.clock.advance(5)
+    assert scene.log.named("duty_goes_on")
+    assert agent.duties[1].skipped == 0
+    running.cancel()
+
+
+async def test_a_duty_that_fails_has_its_next_pass(scene: Scene) -> None:
+    class Failing:
+        name = "failing"
+        passes = 0
+
+        async def __call__(self) -> None:
+            self.passes += 1
+            raise OSError("disk full")
+
+    failing, stop = Failing(), Stop(scene.clock, 3)
+    agent = Agent([failing], scene.clock, stop, cast("Any", scene.log))
+
+    running = asyncio.create_task(agent.run())
+    await scene.clock.advance(2.5)
+    assert failing.passes == 3
+    stop.tell("SIGTERM")
+    await scene.clock.rest()
+    assert failing.passes > 3, "one more pass on the way out"
+    assert running.done()
