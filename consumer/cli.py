@@ -16,6 +16,8 @@ COMMANDS = {
     "work": ("consumer.process.work", "run one consumer process"),
     "agent": ("consumer.container.agent", "give back what dead processes held, as long as the container runs"),
     "status": ("consumer.desk.status", "show this container's processes and the queue's counts"),
+    "drain": ("consumer.desk.drain", "have this container finish what is in hand and take no more messages"),
+    "resume": ("consumer.desk.resume", "have this container take messages again"),
     "health": ("consumer.container.health", "exit with 0 while the container consumes, 1 otherwise"),
     "settings": ("consumer.desk.settings", "show every setting, its value and its source"),
     "send": ("consumer.desk.send", "send a file of JSON lines to the queue"),

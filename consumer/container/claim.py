@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumer import rundir
 from consumer.errors import SettingsError, problem
+from consumer.process import quiet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,7 @@ def _hold(folder: Path) -> None:
         got = f"{folder}, in use by another `consumer up` (pid {os.pread(lock, 32, 0).decode().strip() or 'unknown'})"
         os.close(lock)
         raise _problem("a folder for each container", got, "stop the other one, or choose another folder") from None
+    quiet.end(folder)  # the one that was quiet is no more
     (folder / "supervisor.sock").unlink(missing_ok=True)  # of a killed one: supervisord would remove it, with a remark
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)

@@ -31,6 +31,12 @@ class Container:
         self._crash_loop = CrashLoop()
         self._last_codes: dict[str, int] = {}
 
+    def quieten(self) -> bool:
+        """Have all processes take no more messages; the container stays."""
+        self.journal.line("info", "received SIGTSTP: no more messages are taken until `consumer resume`")
+        self.lives.quieten()
+        return False
+
     def ended(self, name: str, pid: int, status: int, *, told: bool) -> bool:
         """Note how a process ended; say whether the container must leave."""
         code = code_of(status)

@@ -53,5 +53,6 @@ def verdict(living: Sequence[dict[str, Any]], now: float) -> tuple[bool, str]:
 
 
 def _heard(life: dict[str, Any]) -> float:
-    """Give when the queue last answered a process; one that has just started is given its time."""
-    return float(life["last_receive"] if life["last_receive"] is not None else life["started"])
+    """Give when the queue last answered a process; one that has just begun to ask is given its time."""
+    heard = life["last_receive"] if life["last_receive"] is not None else life["started"]
+    return float(max(heard, life.get("idle_since", 0.0)))

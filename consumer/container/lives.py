@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consumer.container import ending
-from consumer.process import pulse
+from consumer.process import pulse, quiet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,10 @@ class Lives:
         """Leave word for the agent, which gives a dead life's messages back and is not told how it ended."""
         if life.get("in_hand"):
             ending.leave_word(self._folder, life, code, told=told)
+
+    def quieten(self) -> None:
+        """Leave word for the processes to take no more messages."""
+        quiet.begin(self._folder)
 
     def lost(self) -> bool:
         """Whether the run directory is gone, and supervisord's socket with it."""

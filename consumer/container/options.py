@@ -52,9 +52,17 @@ class Options(ServerOptions):  # type: ignore[misc]
     def setsignals(self) -> None:
         """Listen, to signals and to events: a reload has cleared the subscriptions before it comes here."""
         super().setsignals()
+        signal.signal(signal.SIGTSTP, self.signal_receiver.receive)  # the kernel would else stop PID 1, or drop it
         self._waker.listen()
         events.subscribe(events.ProcessStateFatalEvent, self._given_up)
         events.subscribe(events.ProcessStateBackoffEvent, self._backed_off)
+
+    def get_signal(self) -> int | None:
+        """Take the next signal; SIGTSTP means nothing to supervisord itself."""
+        number: int | None = super().get_signal()
+        if number == signal.SIGTSTP:
+            self._guarded(self._container.quieten)
+        return number
 
     def fork(self) -> int:
         """Fork with signals held back: until the child has handlers of its own it would lose them to supervisord's."""

@@ -20,11 +20,12 @@ from consumer.errors import SettingsError, problem
 from consumer.message import client
 from consumer.message.queue import counts, locate
 from consumer.message.trouble import explained
-from consumer.process import pulse
+from consumer.process import pulse, quiet
 
 if TYPE_CHECKING:
     import argparse
 
+QUIET = "\nquiet: no more messages are taken until `consumer resume`"
 SHOWN = ("name", "pid", "state", "handled", "rss_mib", "uss_mib", "pss_mib", "started")
 
 
@@ -37,16 +38,17 @@ def main(arguments: argparse.Namespace) -> int:
     """Print the status; return 1 when the queue does not answer or no process lives."""
     now = Clock().time()
     try:
-        lives = pulse.living(rundir.resolve(os.environ.get("CONSUMER_RUN_DIR", "")))
+        folder = rundir.resolve(os.environ.get("CONSUMER_RUN_DIR", ""))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1
+    lives, is_quiet = pulse.living(folder), quiet.holds(folder)
     queue, problem = _queue(os.environ.get("CONSUMER_QUEUE_URL", ""))
     if arguments.json:
-        status = {"container": socket.gethostname(), "queue": queue, "processes": [public(life) for life in lives]}
-        print(json.dumps(status, indent=2))
+        facts = {"container": socket.gethostname(), "quiet": is_quiet, "queue": queue}
+        print(json.dumps({**facts, "processes": [public(life) for life in lives]}, indent=2))
     else:
-        print(_page(lives, queue, now))
+        print(_page(lives, queue, now) + (QUIET if is_quiet else ""))
     if problem:
         print(problem, file=sys.stderr)
     return 1 if problem or not lives else 0

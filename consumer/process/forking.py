@@ -7,7 +7,11 @@ import signal
 import threading
 from functools import cache
 
-OURS = (signal.SIGTERM, signal.SIGINT)  # what the loop listens to, by handlers and a pipe that a child inherits
+OURS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGTSTP,
+)  # what the loop listens to, by handlers and a pipe that a child inherits
 
 _masks = threading.local()
 

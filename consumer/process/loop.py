@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from consumer.errors import described, problem
 from consumer.message.trouble import explained
+from consumer.process import quiet
 from consumer.process.patience import Verb
 from consumer.process.stop import Leaving
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 TRIES = 5  # to give back what was received too late
 LAST_CALLS = 8.0  # seconds for the queue's last answers once handlers are not waited for
-QUIET = 30.0  # seconds without receiving, at most, for what is in hand to end
+EMPTYING = 30.0  # seconds without receiving, at most, for what is in hand to end
 LAST_LINES = 1.0  # seconds before supervisord kills, for the last log lines
 
 
@@ -49,6 +50,7 @@ class Loop:
         """Receive and deliver until told to stop or worn out; say why it ended."""
         await self.open()
         while not self.must_leave():
+            await self.rest()
             await self.room()
             for message in await self.receive():
                 self.start(message)
@@ -86,6 +88,23 @@ class Loop:
         running = len(self.running)
         return int(min(self._settings.concurrency - running, self._recycle.left(running)))
 
+    @property
+    def quiet(self) -> bool:
+        """Whether to take no messages though this life goes on: told by SIGTSTP, or with the whole container."""
+        return self._stop.quiet or quiet.holds(self._pulse.path.parent)
+
+    async def rest(self) -> None:
+        """Take nothing while quiet; what is in hand goes on."""
+        if not self.quiet:
+            return
+        self._log.info("quiet", in_hand=len(self.running))
+        self._pulse.write(state="quiet")
+        while self.quiet and not self.must_leave():
+            await self._clock.first(self._stop.requested, seconds=quiet.LOOK)
+        if not self._stop.requested.done():
+            self._log.info("resumed")
+            self._pulse.write(state="busy" if self.running else "idle", idle_since=self._clock.time())
+
     async def room(self) -> None:
         """Wait for a free slot, tidy up when nothing is in hand, and pause after failures in a row."""
         if self.running:
@@ -93,7 +112,7 @@ class Loop:
         while self.running and self.free() < 1 and not self._stop.requested.done():
             await self._clock.first(*self.running, self._stop.requested)
         if self.running and self._tidy.overdue(self._recycle.handled):
-            await self.quiet()
+            await self.empty_hands()
         if not self.running:
             await self._tidy.between(self._recycle.handled)
         await self._books.ready()
@@ -101,9 +120,9 @@ class Loop:
             self._log.warning("pausing_after_failures", failures=self._recycle.failures, seconds=round(pause, 1))
             await self._clock.first(self._stop.requested, seconds=pause)
 
-    async def quiet(self) -> None:
+    async def empty_hands(self) -> None:
         """Let what is in hand end; one that is slow is not waited for."""
-        end = self._clock.monotonic() + QUIET
+        end = self._clock.monotonic() + EMPTYING
         while self.running and not self._stop.requested.done() and (left := end - self._clock.monotonic()) > 0:
             await self._clock.first(*self.running, self._stop.requested, seconds=left)
 
@@ -113,15 +132,25 @@ class Loop:
         if free < 1 or self.must_leave():
             return []
         if not self.running:
-            self._pulse.write(state="idle")
+            self._idle()
+        if self.quiet:  # asked last: whoever waits for the container to be quiet takes an idle one for a receiving one
+            return []
         messages = await self.ask(lambda: self._queue.receive(free))
         if messages is None:
             return []
-        self._pulse.facts["last_receive"] = self._clock.time()
-        if messages and self._stop.requested.done():
+        facts = self._pulse.facts
+        facts["last_receive"] = self._clock.time()
+        facts["empty_receives"] = 0 if messages else facts["empty_receives"] + 1
+        if messages and (self._stop.requested.done() or self.quiet):
             await self.give_back(messages)
             return []
         return messages
+
+    def _idle(self) -> None:
+        """Note that nothing is in hand, and since when: health counts from then on how long the queue is silent."""
+        if self._pulse.facts["state"] != "idle":
+            self._pulse.facts["idle_since"] = self._clock.time()
+        self._pulse.write(state="idle")
 
     async def ask(self, verb: Callable[[], Awaitable[T]]) -> T | None:
         """Ask the queue, and await the answer; on an error wait, or retire when waiting will not cure it."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from consumer.clock import Clock
 
-BLOCKED = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD}
+BLOCKED = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD, signal.SIGTSTP}
 """Signals that a forked process holds back until its own handlers stand: before that they would meet supervisord's."""
 
 
@@ -55,6 +55,7 @@ class Stop:
     requested: done when no further message is to be taken.
     telling: done when the handlers have been told to come to an end.
     over: done when no more waiting is allowed, and what is in hand must be settled now.
+    quiet: whether SIGTSTP has come: no message is to be taken for the rest of this life, though it does not end.
     """
 
     def __init__(self, clock: Clock, drain_seconds: float) -> None:
@@ -65,6 +66,7 @@ class Stop:
         self.detail = ""
         self.telling: asyncio.Future[None] = loop.create_future()
         self.on_told: list[Callable[[], None]] = []
+        self.quiet = False
         self._deadline = float("inf")
         self._clock = clock
         self._drain = drain_seconds
@@ -74,6 +76,7 @@ class Stop:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.tell, "SIGTERM")
         loop.add_signal_handler(signal.SIGINT, self._interrupted)
+        loop.add_signal_handler(signal.SIGTSTP, self._quieten)  # which would else stop the process, leases and all
         forking.keep_signals_apart()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
 
@@ -108,6 +111,9 @@ class Stop:
     def left(self) -> float:
         """Give the seconds until `over`; endless while nobody has been told."""
         return self._deadline - self._clock.monotonic()
+
+    def _quieten(self) -> None:
+        self.quiet = True
 
     def _interrupted(self) -> None:
         if self.told:

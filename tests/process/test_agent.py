@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from consumer.process import pulse
 from support.handlers import notes
-from support.programs import Program, kill, wait_until
+from support.programs import Program, agent_of, kill, wait_until
 
 if TYPE_CHECKING:
     from support.queues import Queues
@@ -23,12 +23,6 @@ def begun(folder: Path, count: int) -> list[dict[str, object]]:
     books = folder / "books"
     wait_until(lambda: len(notes(books, "begin")) >= count, f"{count} runs")
     return notes(books, "begin")
-
-
-def agent_of(container: Program) -> int:
-    """The agent's pid: the child of PID 1 that shows no sign of life of its own."""
-    children = Path(f"/proc/{container.pid}/task/{container.pid}/children").read_text().split()
-    return next(iter({int(pid) for pid in children} - {life["pid"] for life in container.lives()}), 0)
 
 
 def over(pid: int) -> bool:

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import sysconfig
 import time
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ from consumer.clock import Clock
 from consumer.local.server import ENDPOINT, free_port, serving
 from consumer.message import client
 from support.handlers import notes
-from support.programs import QUICK, Program, kill, wait_until
+from support.programs import QUICK, Program, consumer, kill, wait_until
 
 if TYPE_CHECKING:
     import pytest
@@ -28,18 +27,6 @@ if TYPE_CHECKING:
     from support.queues import Queues
 
 REPOSITORY = Path(__file__).parents[2]
-
-
-def consumer(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run another command in the container's environment."""
-    return subprocess.run(
-        [sys.executable, "-m", "consumer", *words],
-        env=program.env,
-        cwd="tests",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_a_container_drains_its_queue_and_leaves_in_order(queues: Queues, env: dict[str, str], tmp_path: Path) -> None:

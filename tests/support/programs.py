@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from consumer.process import pulse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 PATIENCE = 30.0  # seconds; reached only when something is wrong, however slow the machine
 
@@ -123,6 +123,24 @@ class Program:
 
     def tail(self, lines: int = 25) -> str:
         return "\n".join(line[:300] for line in self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def consumer(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run another command in the container's environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "consumer", *words],
+        env=program.env,
+        cwd="tests",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def agent_of(container: Program) -> int:
+    """The agent's pid: the child of PID 1 that shows no sign of life of its own."""
+    children = Path(f"/proc/{container.pid}/task/{container.pid}/children").read_text().split()
+    return next(iter({int(pid) for pid in children} - {life["pid"] for life in container.lives()}), 0)
 
 
 def kill(pid: int, number: int) -> None:

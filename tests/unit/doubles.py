@@ -131,7 +131,9 @@ class FakePulse(Pulse):
         self.journal = [] if journal is None else journal
         self.states: list[str] = []
         self.trouble: OSError | None = None
-        self.facts: dict[str, Any] = {"in_hand": {}, "state": "starting", "handled": 0, "last_receive": None}
+        self.facts: dict[str, Any] = {
+            "in_hand": {}, "state": "starting", "handled": 0, "last_receive": None, "empty_receives": 0,
+        }  # fmt: skip
 
     def write(self, **changes: object) -> None:
         self.facts.update(changes)

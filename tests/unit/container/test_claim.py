@@ -27,8 +27,9 @@ def test_it_is_made_and_held_until_the_process_ends(tmp_path: Path) -> None:
     assert lock.read_text() == f"{os.getpid()}\n"
 
 
-def test_a_killed_container_s_socket_is_cleared_away_and_a_living_one_s_is_not(tmp_path: Path) -> None:
-    stale = tmp_path / "supervisor.sock"
+@pytest.mark.parametrize("left", ["supervisor.sock", "quiet"])
+def test_what_a_killed_container_has_left_is_cleared_away_and_a_living_one_s_is_not(tmp_path: Path, left: str) -> None:
+    stale = tmp_path / left
     stale.write_text("")
     claim.run_directory(str(tmp_path))
     assert not stale.exists()

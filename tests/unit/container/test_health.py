@@ -63,6 +63,12 @@ def test_quiet_processes_are_not_expected_to_hear_anything() -> None:
     assert not verdict([life(state="quiet"), DEAF, DEAF, DEAF], NOW)[0]
 
 
+def test_a_process_that_asks_again_has_five_minutes_from_then() -> None:
+    long_ago = NOW - 900  # it was quiet since, or busy
+    assert verdict([life(last_receive=long_ago, idle_since=NOW - 299)] * 4, NOW)[0]
+    assert not verdict([life(last_receive=long_ago, idle_since=NOW - 301)] * 4, NOW)[0]
+
+
 def test_the_newest_process_knows_how_many_there_are_to_be() -> None:
     assert not verdict([life(), life(processes=8, started=NOW - 1)], NOW)[0]
 

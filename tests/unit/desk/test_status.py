@@ -8,6 +8,7 @@ import pytest
 
 from consumer.desk import status
 from consumer.message import client
+from consumer.process import quiet
 from consumer.process.pulse import Pulse
 from unit.doubles import refusal
 
@@ -53,6 +54,7 @@ def test_machines_are_told_what_the_contract_says(tmp_path: Path, capsys: pytest
     found = json.loads(capsys.readouterr().out)
     assert found["queue"] == {"visible": 7, "in_flight": 2, "delayed": 1}
     assert found["container"]
+    assert found["quiet"] is False
     (process,) = found["processes"]
     assert (process["name"], process["state"], process["handled"]) == ("worker_00", "busy", 12)
     assert {"pid", "rss_mib", "started"} <= process.keys()
@@ -68,6 +70,16 @@ def test_people_are_shown_processes_and_counts(tmp_path: Path, capsys: pytest.Ca
     assert "busy" in out
     assert "m1 (" in out
     assert "queue: 7 visible, 2 in flight, 1 delayed" in out
+
+
+@pytest.mark.usefixtures("sqs")
+def test_a_quiet_container_is_shown_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    live(tmp_path)
+    quiet.begin(tmp_path)
+    assert status.main(Namespace(json=True)) == 0
+    assert json.loads(capsys.readouterr().out)["quiet"] is True
+    assert status.main(Namespace(json=False)) == 0
+    assert "quiet: no more messages are taken until `consumer resume`" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("sqs")

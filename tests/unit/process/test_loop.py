@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
+from consumer.process import quiet
 from consumer.process.books import Books
 from consumer.process.delivery import Delivery
 from consumer.process.invoke import Ran
@@ -18,6 +19,8 @@ from consumer.process.tidy import Tidy
 from unit.doubles import FakeInvoker, FakeLeaks, FakeQueue, Living, living, message, refusal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from consumer.testing import FakeClock
 
 AWAY = ConnectTimeoutError(endpoint_url="https://sqs")
@@ -509,4 +512,90 @@ async def test_a_slow_message_is_waited_for_half_a_minute_and_not_longer(clock: 
     assert process.leaks.looks == []
     process.life.stop.tell("SIGTERM")
     await clock.advance(200)
+    assert await process.left(running) is Leaving.STOPPED
+
+
+def quieten(process: Process, folder: Path) -> None:
+    """Have the container of this process quiet; its run directory is the folder."""
+    process.life.sign.path = folder / "pulse.json"
+    quiet.begin(folder)
+
+
+async def test_a_quiet_process_receives_nothing_until_a_second_after_the_word_to_resume(
+    process: Process, tmp_path: Path
+) -> None:
+    quieten(process, tmp_path)
+    running = process.start()
+    await process.clock.advance(3600)
+    assert process.queue.asked == []
+    assert process.life.sign.facts["state"] == "quiet"
+    assert len(process.life.lines.named("quiet")) == 1
+    quiet.end(tmp_path)
+    process.queue.put(*many(1))
+    await process.clock.advance(1)
+    assert process.recycle.handled == 1
+    assert process.life.sign.states[:2] == ["quiet", "idle"]
+    assert process.life.sign.facts["idle_since"] >= process.clock.time() - 1, "health gives it time to hear something"
+    process.life.stop.tell("SIGTERM")
+    await process.clock.advance(20)
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_what_is_in_hand_when_the_container_becomes_quiet_is_finished(clock: FakeClock, tmp_path: Path) -> None:
+    process = Process(clock, concurrency=2)
+    process.works = 50
+    process.queue.put(*many(2))
+    running = process.start()
+    await clock.advance(5)
+    quieten(process, tmp_path)
+    await clock.advance(50)
+    assert [call for call in process.journal if call.startswith("delete")] == ["delete m0", "delete m1"]
+    assert process.queue.asked == [2]
+    process.life.stop.tell("SIGTERM")
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_a_receive_in_flight_when_the_container_becomes_quiet_is_awaited_and_what_it_brings_is_given_back(
+    process: Process, tmp_path: Path
+) -> None:
+    running = process.start()
+    await process.clock.advance(5)
+    quieten(process, tmp_path)
+    process.queue.put(*many(1))
+    await process.clock.rest()
+    assert process.queue.given_back == ["m0"]
+    assert "run m0" not in process.journal
+    assert process.life.sign.facts["state"] == "quiet"
+    process.life.stop.tell("SIGTERM")
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_a_quiet_process_still_retires(clock: FakeClock, tmp_path: Path) -> None:
+    process = Process(clock, lifetime=100)
+    quieten(process, tmp_path)
+    running = process.start()
+    await clock.advance(101)
+    assert await process.left(running) is Leaving.LIFETIME
+
+
+async def test_sigtstp_quietens_one_process_for_the_rest_of_its_life(process: Process) -> None:
+    running = process.start()
+    await process.clock.advance(5)
+    process.life.stop.quiet = True
+    await process.clock.advance(3600)
+    assert process.queue.asked == [1]
+    assert process.life.sign.facts["state"] == "quiet"
+    process.life.stop.tell("SIGTERM")
+    assert await process.left(running) is Leaving.STOPPED
+
+
+async def test_receives_that_bring_nothing_are_counted_in_a_row(process: Process) -> None:
+    running = process.start()
+    await process.clock.advance(60)
+    assert process.life.sign.facts["empty_receives"] == 3
+    process.queue.put(*many(1))
+    await process.clock.rest()
+    assert process.life.sign.facts["empty_receives"] == 0
+    process.life.stop.tell("SIGTERM")
+    await process.clock.advance(20)
     assert await process.left(running) is Leaving.STOPPED

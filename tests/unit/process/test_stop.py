@@ -93,3 +93,11 @@ async def test_a_second_interrupt_leaves_at_once(stop: Stop, monkeypatch: pytest
     assert stop.detail == "SIGINT"
     with pytest.raises(Left):
         stop._interrupted()
+
+
+async def test_sigtstp_neither_stops_the_process_nor_ends_it(stop: Stop, clock: FakeClock) -> None:
+    stop.listen()
+    os.kill(os.getpid(), signal.SIGTSTP)
+    await clock.rest()
+    assert stop.quiet
+    assert not stop.requested.done()
