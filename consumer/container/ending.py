@@ -91,7 +91,8 @@ def described(life: dict[str, Any], ending: Ending, *, starved: bool | None) -> 
         return "killed by supervisord: it had been told to stop and its time was up"
     if starved is False:
         return "killed by SIGKILL, and not by the kernel for want of memory"
-    return f"probably out of memory: {life['uss_mib']:.0f} MiB before the end"
+    held = f"{life['uss_mib']:.0f} MiB before the end"
+    return f"probably out of memory: {held}" if starved else f"killed by SIGKILL, perhaps for want of memory: {held}"
 
 
 def _write(path: Path, facts: dict[str, Any]) -> None:

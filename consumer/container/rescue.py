@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ReadTimeoutError
 
-from consumer.container import ending
+from consumer.container import ending, picture
 from consumer.lane import Lane
 from consumer.message.backoff import Backoff, within
 from consumer.message.queue import BATCH
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Claim = Callable[[dict[str, Any], dict[str, Any]], object]
 
 UNTOLD = 1.0  # seconds that a dead life waits for PID 1's word of its end
+DYING = 5.0  # seconds that a large process may take to be gone once the kernel has chosen it
 UNJUDGED = 5.0  # seconds that a file without that word stays: PID 1 judges the life by it
 CLAIM_SECONDS = 1.0  # for all claims of one life: a database that hangs must not keep messages from coming back
 
@@ -80,13 +81,13 @@ class Rescue:
         claim: Claim | None = None,
     ) -> None:
         self._folder, self._queue, self._clock, self._log = folder, queue, clock, log
-        self._share = budget / settings.processes
+        self._budget, self._share = budget, budget / settings.processes
         self._untold = untold
         self._backoff = Backoff.of(settings)
         self._claim = claim
         self._claims = Lane("claims")
         self._crashes = Crashes(folder)
-        self._killed_before = memory.oom_kills()
+        self._killed_before, self._starved_at = memory.oom_kills(), -DYING
         self._cases: dict[Path, Case] = {}
 
     async def __call__(self) -> None:
@@ -99,16 +100,20 @@ class Rescue:
         await asyncio.gather(*map(self._rescue, list(self._cases.values())))
 
     def _dead(self) -> Iterator[Path]:
-        return (path for path in sorted(self._folder.glob("*.*.*.json")) if pulse.is_over(path))
+        return picture.dead(self._folder)
 
     def _open(self, path: Path) -> Case | None:
         life = pulse.read(path)  # nothing when PID 1 has swept it, or when it is torn: then it will
         return Case(path, life, self._clock.monotonic(), dict(life["in_hand"])) if life else None
 
     def _starved(self) -> bool | None:
-        """Say whether the kernel has killed for want of memory since the last look."""
+        """Say whether the kernel has just killed for want of memory; None where it does not tell."""
         before, self._killed_before = self._killed_before, memory.oom_kills()
-        return None if before is None or self._killed_before is None else self._killed_before > before
+        if before is None or self._killed_before is None:
+            return None
+        if self._killed_before > before:
+            self._starved_at = self._clock.monotonic()
+        return self._clock.monotonic() - self._starved_at < DYING
 
     async def _rescue(self, case: Case) -> None:
         how = ending.read(case.path)
@@ -130,7 +135,7 @@ class Rescue:
     def _judge(self, case: Case, how: ending.Ending) -> None:
         """Say how the life ended, and put its messages on record where they may have ended it. Once."""
         case.judged = True
-        life = case.life
+        life = self._weighed(case.life) if case.starved else case.life
         suspects = ending.crashed(life, how, starved=case.starved, share=self._share)
         self._log.warning(
             "process_died", name=life["name"], pid=life["pid"], how=ending.described(life, how, starved=case.starved),
@@ -140,6 +145,15 @@ class Rescue:
             running = {key: entry for key, entry in case.left.items() if not entry.get("waiting")}
             for key, entry in running.items():
                 self._record(case, key, entry, alone=len(running) == 1)
+
+    def _weighed(self, life: dict[str, Any]) -> dict[str, Any]:
+        """Correct what a life last said of its memory: it may have filled the container since.
+
+        What there is room for now, with it gone, is about what it held.
+        """
+        used = memory.used_of_cgroup()
+        held = self._budget - used if used else 0.0
+        return {**life, **{name: max(life[name], held) for name in ("uss_mib", "pss_mib")}}
 
     def _record(self, case: Case, key: str, entry: dict[str, Any], *, alone: bool) -> None:
         """Count a crash; from the second on a message waits, as after a failure."""

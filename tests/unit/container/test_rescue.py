@@ -14,6 +14,7 @@ from consumer.clock import Clock
 from consumer.container import ending
 from consumer.container.agent import Agent
 from consumer.container.rescue import Rescue
+from consumer.lane import Lane
 from consumer.process import memory
 from consumer.process.crashes import Crashes, Record
 from consumer.process.stop import Stop
@@ -184,9 +185,49 @@ async def test_an_oom_kill_is_named_with_the_memory_before_the_end(scene: Scene)
     await rescue()
     assert scene.log.named("process_died")[0]["how"] == "probably out of memory: 412 MiB before the end"
     assert scene.crashes.of("m").crashes == 1, "430 MiB is more than a quarter of 1024"
+
+
+async def test_what_filled_the_container_after_its_last_sign_of_life_is_known_by_the_room_that_it_leaves(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "used_of_cgroup", lambda: 348.0)
+    rescue = scene.rescue(budget=2048.0)
+    scene.death(137, uss_mib=40.0, pss_mib=45.0)
+    scene.kills = 1
+    await rescue()
+    assert scene.log.named("process_died")[0]["how"] == "probably out of memory: 1700 MiB before the end"
+    assert scene.crashes.of("m").crashes == 1
+
+
+@pytest.mark.parametrize(
+    ("kills", "how"),
+    [
+        (0, "killed by SIGKILL, and not by the kernel for want of memory"),
+        (None, "killed by SIGKILL, perhaps for want of memory: 412 MiB before the end"),
+    ],
+)
+async def test_a_kill_that_the_kernel_does_not_own_up_to_is_not_said_to_be_its_own(
+    scene: Scene, kills: int | None, how: str
+) -> None:
+    scene.kills = kills
+    rescue = scene.rescue(budget=1024.0)
+    scene.death(137)
+    await rescue()
+    assert scene.log.named("process_died")[0]["how"] == how
+
+
+async def test_a_large_process_may_be_gone_some_seconds_after_the_kernel_has_chosen_it(scene: Scene) -> None:
+    rescue = scene.rescue(budget=1024.0)
+    scene.kills = 1
+    await rescue()
+    await scene.clock.advance(3)
+    scene.death(137)
+    await rescue()
+    assert "probably out of memory" in scene.log.named("process_died")[0]["how"]
+    await scene.clock.advance(3)
     scene.death(137, "n")
     await rescue()
-    assert scene.log.named("process_died")[1]["how"] == "killed by SIGKILL, and not by the kernel for want of memory"
+    assert "not by the kernel" in scene.log.named("process_died")[1]["how"]
 
 
 async def test_an_oom_kill_of_a_process_that_kept_to_its_share_is_not_its_message_s_fault(scene: Scene) -> None:
@@ -281,6 +322,35 @@ async def test_a_duty_that_hangs_is_skipped_and_counted_and_delays_no_other(scen
     assert scene.log.named("duty_goes_on")
     assert agent.duties[1].skipped == 0
     running.cancel()
+
+
+async def test_a_duty_that_blocks_in_its_lane_for_ever_is_skipped_each_second_and_the_others_go_on(
+    scene: Scene,
+) -> None:
+    release = threading.Event()
+
+    class Endpoint:
+        name = "protection"
+        lane = Lane("protection")
+
+        async def __call__(self) -> None:
+            await self.lane.run(release.wait)
+
+    stop = Stop(scene.clock, 3)
+    agent = Agent([Endpoint(), scene.rescue()], scene.clock, stop, cast("Any", scene.log))
+    running = asyncio.create_task(agent.run())
+    for number in range(10):
+        scene.death(137, f"m{number}")
+        await scene.clock.advance(1)
+    assert scene.desk.given == [(f"h-m{number}", 0) for number in range(10)]
+    assert agent.duties[0].skipped == 10
+    assert [line["duty"] for line in scene.log.named("duty_late")] == ["protection"]
+    scene.death(137, "last")
+    stop.tell("SIGTERM")
+    await scene.clock.advance(3)
+    assert running.done(), "nor does it keep the agent from leaving in time"
+    assert scene.desk.given[-1] == ("h-last", 0)
+    release.set()
 
 
 async def test_a_duty_that_fails_has_its_next_pass(scene: Scene) -> None:
