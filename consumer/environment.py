@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 KNOWN = {PREFIX + name.upper(): name for name in Settings.model_fields}
-LATER = {
-    "CONSUMER_EXIT_WHEN_DRAINED",
-}  # names that are taken already: close to others, and not misspelt
 PHRASES = {
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
@@ -138,9 +135,6 @@ def _names(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
     problems, warnings = [], []
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name in KNOWN or name in OURS:
-            continue
-        if name in LATER:
-            warnings.append(f"{name} is not in this version and is ignored")
             continue
         near = get_close_matches(name, KNOWN, n=1, cutoff=0.85)
         if near:

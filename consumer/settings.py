@@ -166,6 +166,12 @@ class Settings(BaseSettings):
     )
     timezone: Zone = knob("name", "The deadline's time zone.", default=ZoneInfo("UTC"), reads="UTC")
 
+    exit_when_drained: float = knob(
+        "s", "For a task that is started for one load of messages: the container leaves with 0 when its queue has been "
+        "empty for so long, nothing in flight or delayed either. SQS's counts lag: 60 or more is sure. 0 is off.",
+        default=0.0, ge=0,
+    )  # fmt: skip
+
     preload: Words = knob("modules", "Imported once, before the first fork.", default=(), reads="none")
     database_url: SecretStr | None = knob(
         "URL", "The ledger's database, `postgresql://` or, on one machine, `sqlite:///`: a message is done once.",

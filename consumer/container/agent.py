@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from consumer import environment, logs, rundir
 from consumer.clock import Clock
+from consumer.container.drained import Drained
 from consumer.container.kill import Kills
+from consumer.container.picture import Picture
 from consumer.container.rescue import UNTOLD, Rescue
 from consumer.container.room import Room
 from consumer.container.watchdog import Watchdog
@@ -45,9 +49,9 @@ class Act(Protocol):
 class Duty:
     """One duty's passes: never two at once, and none waits for another duty's."""
 
-    def __init__(self, act: Act, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(self, act: Act, clock: Clock, log: FilteringBoundLogger, look: Callable[[], object]) -> None:
         self.skipped = 0
-        self._act, self._clock, self._log = act, clock, log
+        self._act, self._clock, self._log, self._look = act, clock, log, look
         self._pass: asyncio.Task[None] | None = None
         self._began = 0.0
         self._late = False
@@ -67,6 +71,7 @@ class Duty:
     async def last(self) -> None:
         """Let the pass under way end, and make one more."""
         await asyncio.shield(self.begin())
+        self._look()
         await self.begin()
 
     def _say_late(self) -> None:
@@ -83,7 +88,10 @@ class Duty:
 
 
 class Agent:
-    """Has every duty done once a second. `flush` writes what log lines are waiting."""
+    """Has every duty done once a second.
+
+    look: brings up to date what the duties share. flush: writes what log lines are waiting.
+    """
 
     def __init__(
         self,
@@ -91,16 +99,19 @@ class Agent:
         clock: Clock,
         stop: Stop,
         log: FilteringBoundLogger,
+        *,
+        look: Callable[[], object] = lambda: None,
         flush: Callable[[], object] = lambda: None,
     ) -> None:
-        self.duties = [Duty(act, clock, log) for act in acts]
-        self._flush = flush
+        self.duties = [Duty(act, clock, log, look) for act in acts]
+        self._look, self._flush = look, flush
         self._clock = clock
         self._stop = stop
 
     async def run(self) -> None:
         """Go on until told to stop; then make one more pass, since the processes have ended by now."""
         while not self._stop.requested.done():
+            self._look()
             for duty in self.duties:
                 duty.begin()
             self._flush()
@@ -121,9 +132,16 @@ class Desk:
         """Have messages visible after so many seconds; give the codes of those that were refused, by their places."""
         return await self._lane.run(lambda: self._give_back(handles))
 
-    def _give_back(self, handles: Sequence[tuple[str, int]]) -> dict[int, str]:
+    async def counts(self) -> queue.Counts:
+        """Read the queue's counts."""
+        return await self._lane.run(lambda: queue.counts(self._sqs, self._locate()))
+
+    def _locate(self) -> str:
         self._url = self._url or queue.locate(self._sqs, self._name)
-        return queue.give_back(self._sqs, self._url, handles)
+        return self._url
+
+    def _give_back(self, handles: Sequence[tuple[str, int]]) -> dict[int, str]:
+        return queue.give_back(self._sqs, self._locate(), handles)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +172,12 @@ def run() -> int:
     return output.last_lines(sink, Leaving.BROKEN)
 
 
+def _end(supervisord: int) -> None:
+    """Tell supervisord to stop, as the platform does."""
+    if os.getppid() == supervisord:  # else it is dead, and whoever took its place is none of ours
+        os.kill(supervisord, signal.SIGTERM)
+
+
 async def _life(settings: Settings, folder: Path, sink: Sink, log: FilteringBoundLogger) -> NoReturn:
     clock = Clock()
     stop = Stop(clock, LAST)
@@ -162,9 +186,12 @@ async def _life(settings: Settings, folder: Path, sink: Sink, log: FilteringBoun
     budget = memory.budget(settings)
     claims = books.load(settings)
     claim = claims.releaser(settings) if claims else None
-    rescue = Rescue(folder, Desk(settings), settings, clock, log, budget=budget, untold=untold, claim=claim)
+    desk, picture = Desk(settings), Picture(folder)
+    rescue = Rescue(folder, desk, settings, clock, log, budget=budget, untold=untold, claim=claim)
     kills = Kills(folder, log)
-    watchdog = Watchdog(folder, settings, clock, kills)
-    room = Room(folder, settings, clock, kills, budget=budget)
-    await Agent([rescue, watchdog, room], clock, stop, log, sink.flush).run()
+    acts: list[Act] = [rescue, Watchdog(picture, settings, clock, kills)]
+    acts.append(Room(picture, settings, clock, kills, budget=budget))
+    if settings.exit_when_drained and "SUPERVISOR_ENABLED" in os.environ:  # else the parent is somebody's shell
+        acts.append(Drained(picture, desk, settings.exit_when_drained, clock, log, partial(_end, os.getppid())))
+    await Agent(acts, clock, stop, log, look=picture.look, flush=sink.flush).run()
     os._exit(output.last_lines(sink, Leaving.STOPPED))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from consumer.container.picture import Picture
 from consumer.lane import Lane
 from consumer.process import memory
 from consumer.settings import AUTO
@@ -16,9 +15,11 @@ from consumer.settings import AUTO
 if TYPE_CHECKING:
     from consumer.clock import Clock
     from consumer.container.kill import Kills
+    from consumer.container.picture import Picture
     from consumer.settings import Settings
 
-FULL = 0.92  # of the container's memory
+FULL, FAR = 0.92, 0.69  # of the container's memory
+FAR_SECONDS = 3.0  # between two looks at the whole while it holds less than FAR: they are most of the agent's own work
 ONE_IN = 30.0  # seconds: what was replaced must have had time to give its memory back, and its successor to start
 RESTARTING = 4  # at most one in so many may be restarting
 PAGE = os.sysconf("SC_PAGE_SIZE") / memory.MIB
@@ -37,28 +38,33 @@ class Room:
 
     name = "memory"
 
-    def __init__(self, folder: Path, settings: Settings, clock: Clock, kills: Kills, *, budget: float) -> None:
-        self._picture, self._clock, self._kills = Picture(folder), clock, kills
+    def __init__(self, picture: Picture, settings: Settings, clock: Clock, kills: Kills, *, budget: float) -> None:
+        self._picture, self._clock, self._kills = picture, clock, kills
         self._budget, self._processes = budget, settings.processes
         self._hard = hard_limit(settings, budget)
         self._lane = Lane("memory")  # reading the memory of a process that the kernel is busy with may block
         self._was_full = False
-        self._next = clock.monotonic()
+        self._next = self._next_look = clock.monotonic()
 
     async def __call__(self) -> None:
-        """Look once at every process, and at all of them together."""
-        if self._budget or self._hard:
+        """Look once at every busy process, and at all of them together."""
+        if self._at_work() or self._is_due():
             await self._lane.run(self.look)
 
     def look(self) -> None:
         """Do so at once."""
-        lives = self._picture.living()
-        ended = [life for life in lives if self._over_hard_limit(life)]
-        if self._budget and not ended:
-            self._judge_all(lives)
+        ended = [life for life in self._at_work() if self._over_hard_limit(life)]
+        if self._is_due() and not ended:
+            self._judge_all(self._picture.living)
+
+    def _at_work(self) -> list[dict[str, Any]]:
+        return [life for life in self._picture.living if life["in_hand"]] if self._hard else []
+
+    def _is_due(self) -> bool:
+        return bool(self._budget) and self._clock.monotonic() >= self._next_look
 
     def _over_hard_limit(self, life: dict[str, Any]) -> bool:
-        if not self._hard or not life["in_hand"] or resident(life["pid"]) <= self._hard:
+        if resident(life["pid"]) <= self._hard:
             return False
         found = measured(life["pid"])
         if found is None or found.uss <= self._hard:
@@ -71,6 +77,8 @@ class Room:
         """Replace the fattest process when the container is full in two readings."""
         used = self._used(lives)
         before, self._was_full = self._was_full, used > FULL * self._budget
+        if used < FAR * self._budget:
+            self._next_look = self._clock.monotonic() + FAR_SECONDS
         if not (self._was_full and before) or self._clock.monotonic() < self._next:
             return
         at_work = [life for life in lives if life["state"] != "starting"]

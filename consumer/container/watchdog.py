@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumer.container.picture import Picture
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from consumer.clock import Clock
     from consumer.container.kill import Kills
+    from consumer.container.picture import Picture
     from consumer.settings import Settings
 
 LAG = 5.0  # seconds between two looks: after a longer gap the whole container may have stood still
@@ -30,14 +27,8 @@ class Watchdog:
 
     name = "watchdog"
 
-    def __init__(
-        self,
-        folder: Path,
-        settings: Settings,
-        clock: Clock,
-        kills: Kills,
-    ) -> None:
-        self._picture, self._clock, self._kills = Picture(folder), clock, kills
+    def __init__(self, picture: Picture, settings: Settings, clock: Clock, kills: Kills) -> None:
+        self._picture, self._clock, self._kills = picture, clock, kills
         self._limit = settings.time_limit
         self._overstay = settings.time_limit_grace + settings.drain_seconds + MARGIN
         self._since: dict[tuple[object, ...], float] = {}
@@ -48,7 +39,7 @@ class Watchdog:
         now, looked = self._clock.monotonic(), self._looked
         before = {} if now - looked > LAG else self._since
         self._looked, self._since = now, {}
-        for life in self._picture.living():
+        for life in self._picture.living:
             why = self._why(life, before)
             if why:
                 self._kills.end(life, why, suspects=True)

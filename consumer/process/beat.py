@@ -23,6 +23,7 @@ class Beat:
         self._clock, self._stop = life.clock, life.stop
         self._pulse, self._log = life.pulse, life.log
         self._sink = sink
+        self._weighed: int | None = None
         self._every = min(LONGEST, life.settings.pulse_timeout / 4)
 
     def start(self) -> None:
@@ -34,9 +35,14 @@ class Beat:
         self._clock.call_later(self._every, self.start)
 
     def _memory(self) -> dict[str, float]:
+        """Read the memory, unless nothing has been done since: that would be half of what an idle process costs."""
+        facts = self._pulse.facts
+        if self._weighed == facts["handled"] and not facts["in_hand"]:
+            return {}
         try:
             found = memory.measure()
         except psutil.Error as error:  # no reason to seem dead
             self._log.warning("memory_unreadable", error=str(error))
             return {}
+        self._weighed = facts["handled"]
         return {f"{name}_mib": round(getattr(found, name), 1) for name in ("uss", "pss", "rss")}

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from consumer.container.picture import Picture
+from consumer.container.picture import Picture, dead
 from consumer.process import pulse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+
+
+def living(picture: Picture) -> list[dict[str, Any]]:
+    picture.look()
+    return picture.living
 
 
 def test_only_lives_that_are_going_on_are_seen_and_a_change_is_seen_at_once(tmp_path: Path) -> None:
@@ -26,11 +31,12 @@ def test_only_lives_that_are_going_on_are_seen_and_a_change_is_seen_at_once(tmp_
         (tmp_path / f"{name}.json").write_text(json.dumps({"name": name, "beat": 1}))
     (tmp_path / "lock").touch()
     (tmp_path / f"worker_03.{pid}.{ticks}.end").write_text("{}")
-    assert [(life["name"].split(".")[0], life["beat"]) for life in picture.living()] == [("worker_00", 1)]
+    assert [(life["name"].split(".")[0], life["beat"]) for life in living(picture)] == [("worker_00", 1)]
     beside = tmp_path / "new"
     beside.write_text(json.dumps({"beat": 2}))
     beside.rename(tmp_path / f"worker_00.{pid}.{ticks}.json")
-    assert picture.living() == [{"beat": 2}]
+    assert living(picture) == [{"beat": 2}]
+    assert list(dead(tmp_path)) == [tmp_path / f"worker_01.{pid}.7.json", tmp_path / f"worker_02.{2**22 - 1}.7.json"]
 
 
 def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +50,12 @@ def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(pulse, "read", read)
     picture = Picture(tmp_path)
-    assert picture.living() == picture.living() == [{"beat": 1}]
+    assert living(picture) == living(picture) == [{"beat": 1}]
     assert reads == [path]
     path.unlink()
-    assert picture.living() == []
+    assert living(picture) == []
+
+
+def test_a_run_directory_that_is_gone_shows_nobody(tmp_path: Path) -> None:
+    assert living(Picture(tmp_path / "gone")) == []
+    assert list(dead(tmp_path / "gone")) == []

@@ -9,6 +9,7 @@ import pytest
 
 from consumer.container import ending, room
 from consumer.container.kill import Kills
+from consumer.container.picture import Picture
 from consumer.container.room import Room, hard_limit
 from consumer.process import memory, pulse
 from consumer.process.memory import Memory
@@ -28,6 +29,7 @@ class Scene:
         self.sent: list[tuple[str, int]] = []
         self.uss: dict[int, float] = {}
         self.used = 0.0
+        self.picture = Picture(folder)
         self.kills = Kills(folder, cast("Any", self.log), send=self.send)
         monkeypatch.setattr(pulse, "started", lambda pid: pid)
         monkeypatch.setattr(room, "resident", lambda pid: self.uss.get(pid, 0.0) + 50)
@@ -50,7 +52,11 @@ class Scene:
         return path
 
     def room(self, budget: float = 1000.0, **given: Any) -> Room:
-        return Room(self.folder, settings(processes=4, **given), self.clock, self.kills, budget=budget)
+        return Room(self.picture, settings(processes=4, **given), self.clock, self.kills, budget=budget)
+
+    def look(self, guard: Room) -> None:
+        self.picture.look()
+        guard.look()
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def test_a_process_over_the_hard_limit_during_a_message_is_killed_and_the_messag
     scene.process(1, 299)
     fat = scene.process(2, 301)
     scene.process(3, 900, busy=False)  # between messages it retires by itself
-    scene.room(budget=0.0, memory_hard_limit=300).look()
+    scene.look(scene.room(budget=0.0, memory_hard_limit=300))
     assert scene.sent == [("worker_02", signal.SIGKILL)]
     left = ending.read(fat)
     assert left.killed == "301 MiB of private memory during a message, of 300 at most"
@@ -74,9 +80,9 @@ def test_the_fattest_process_of_a_full_container_is_replaced_after_two_readings(
         scene.process(number, uss)
     guard = scene.room()
     scene.used = 921.0
-    guard.look()
+    scene.look(guard)
     assert not scene.sent, "one reading may be a moment's"
-    guard.look()
+    scene.look(guard)
     assert scene.sent == [("worker_02", signal.SIGKILL)]
     assert not ending.read(scene.folder / "worker_02.2.2.json").suspects
 
@@ -87,7 +93,7 @@ def test_a_reading_below_begins_the_count_again(scene: Scene) -> None:
     guard = scene.room()
     for used in (921.0, 919.0, 921.0, 919.0):
         scene.used = used
-        guard.look()
+        scene.look(guard)
     assert not scene.sent
 
 
@@ -97,11 +103,11 @@ async def test_at_most_one_process_is_replaced_in_30_seconds(scene: Scene) -> No
     guard = scene.room()
     scene.used = 999.0
     for _ in range(30):
-        guard.look()
+        scene.look(guard)
         await scene.clock.advance(1)
     assert len(scene.sent) == 1
     await scene.clock.advance(2)
-    guard.look()
+    scene.look(guard)
     assert len(scene.sent) == 2
 
 
@@ -111,11 +117,11 @@ def test_none_is_replaced_while_a_quarter_of_the_processes_are_restarting(scene:
     scene.process(4, 100, busy=False, state="starting")
     guard = scene.room()
     scene.used = 999.0
-    guard.look()
-    guard.look()
+    scene.look(guard)
+    scene.look(guard)
     assert not scene.sent
     scene.process(4, 100, busy=False, state="idle")
-    guard.look()
+    scene.look(guard)
     assert len(scene.sent) == 1
 
 
@@ -124,8 +130,8 @@ def test_one_with_nothing_in_hand_is_told_to_stop_and_not_killed(scene: Scene) -
         scene.process(number, 100.0 * number, busy=number < 4)
     guard = scene.room()
     scene.used = 999.0
-    guard.look()
-    guard.look()
+    scene.look(guard)
+    scene.look(guard)
     assert scene.sent == [("worker_04", signal.SIGTERM)]
 
 
@@ -134,12 +140,12 @@ def test_without_a_limit_of_its_cgroup_the_container_holds_what_its_processes_do
     for number in range(1, 5):
         scene.process(number, 190)
     guard = scene.room()
-    guard.look()
-    guard.look()
+    scene.look(guard)
+    scene.look(guard)
     assert not scene.sent, "RSS is over 92 %, PSS is not"
     scene.process(4, 250)
-    guard.look()
-    guard.look()
+    scene.look(guard)
+    scene.look(guard)
     assert scene.sent == [("worker_04", signal.SIGKILL)]
 
 
@@ -147,8 +153,8 @@ def test_with_no_memory_known_nothing_is_judged(scene: Scene) -> None:
     scene.process(1, 5000)
     guard = scene.room(budget=0.0)
     scene.used = 5000.0
-    guard.look()
-    guard.look()
+    scene.look(guard)
+    scene.look(guard)
     assert not scene.sent
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from consumer.container import ending
 from consumer.container.kill import Kills
+from consumer.container.picture import Picture
 from consumer.container.watchdog import Watchdog
 from consumer.process import pulse
 from unit.doubles import FakeLog, settings
@@ -26,7 +27,8 @@ class Scene:
         self.killed: list[str] = []
         self.kills = Kills(folder, cast("Any", self.log), send=self.kill)
         given = settings(time_limit=60, time_limit_grace=10, stop_timeout=30)  # a drain of 20 s
-        self.watchdog = Watchdog(folder, given, clock, self.kills)
+        self.picture = Picture(folder)
+        self.watchdog = Watchdog(self.picture, given, clock, self.kills)
         pid = os.getpid()
         self.path = folder / f"worker_00.{pid}.{pulse.started(pid)}.json"
         self.in_hand: dict[str, Any] = {}
@@ -45,6 +47,7 @@ class Scene:
             await self.clock.advance(1)
             if beating:
                 self.beat()
+            self.picture.look()
             await self.watchdog()
 
     def hold(self, **facts: Any) -> None:

@@ -235,12 +235,6 @@ def test_any_other_unknown_name_is_a_warning_and_ours_are_none(put: Any) -> None
     assert warning.startswith("CONSUMER_FLAVOUR is not a setting")
 
 
-def test_a_name_of_a_later_version_is_a_warning_though_it_is_near_a_known_one(put: Any) -> None:
-    put(EXIT_WHEN_DRAINED="60")
-    _, warnings = environment.load()
-    assert warnings == ["CONSUMER_EXIT_WHEN_DRAINED is not in this version and is ignored"]
-
-
 def test_the_command_line_wins_over_the_environment(put: Any) -> None:
     put(LIMIT="5", LIFETIME="60")
     found, _ = environment.load({"limit": "7", "memory_limit": "1G", "lifetime": None})

@@ -48,6 +48,27 @@ async def test_a_process_beats_at_once_and_then_each_five_seconds(life: Living, 
     assert (life.sign.facts["uss_mib"], life.sign.facts["rss_mib"]) == (40.0, 140)
 
 
+async def test_memory_is_read_again_only_when_something_has_been_done(
+    life: Living, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings: list[float] = []
+
+    def read() -> Memory:
+        readings.append(clock.monotonic())
+        return Memory(40, 50, 140)
+
+    monkeypatch.setattr(memory, "measure", read)
+    Beat(life, cast("Any", Written())).start()
+    await clock.advance(60)
+    assert readings == [1000]
+    life.sign.facts["in_hand"]["m.1"] = {}
+    await clock.advance(10)
+    life.sign.facts["in_hand"].clear()
+    life.sign.facts["handled"] = 1
+    await clock.advance(60)
+    assert readings == [1000, 1065, 1070, 1075], "each time during a message, and once after it"
+
+
 async def test_a_short_pulse_timeout_has_at_least_four_beats(clock: FakeClock) -> None:
     assert Beat(living(clock, visibility_timeout=6), cast("Any", Written()))._every == pytest.approx(0.75)
 

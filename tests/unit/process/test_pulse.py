@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.process import pulse
 from consumer.process.pulse import Pulse, living, read, started
 
 if TYPE_CHECKING:
@@ -104,7 +103,8 @@ def test_a_command_s_name_with_spaces_and_brackets_does_not_confuse_the_reader(
     stat = tmp_path / "stat"
     fields = " ".join(str(number) for number in range(4, 22))
     stat.write_text(f"7 (a) Z (b c) S {fields} 4242 0 0")
-    monkeypatch.setattr(pulse, "Path", lambda _: stat)
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda _, flags: real(stat, flags))
     assert started(7) == 4242
 
 
