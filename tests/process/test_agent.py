@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consumer.process import pulse
+from support import databases
 from support.handlers import notes
+from support.hanging import Hanging
 from support.programs import Program, agent_of, kill, wait_until
 
 if TYPE_CHECKING:
@@ -45,6 +47,25 @@ def test_the_message_of_a_killed_process_is_with_another_one_within_5_seconds(
         assert died["counts_as_crash"]
         assert "process_leaving" not in container.log.read_text(), "and nobody else was disturbed"
         assert container.terminate() == 0
+
+
+def test_a_database_that_hangs_keeps_no_message_of_a_killed_process_back(
+    queues: Queues, env: dict[str, str], tmp_path: Path, postgresql: str
+) -> None:
+    queues.send({"until_stopping": 60}, {"until_stopping": 60})
+    with (
+        Hanging(databases.on_postgresql(postgresql)) as database,
+        Program(tmp_path, "up", env={**env, **LONG, "CONSUMER_DATABASE_URL": database.url}) as container,
+    ):
+        victim = begun(tmp_path, 2)[0]
+        database.answers.clear()
+        killed = time.monotonic()
+        kill(int(str(victim["pid"])), signal.SIGKILL)
+        container.wait_for("rescued", message_id=victim["id"])
+        assert time.monotonic() - killed < 5
+        assert container.events("claims_not_released"), "the agent had asked the database in vain"
+        wait_until(lambda: queues.counts().visible == 1, "it is visible: nobody receives while the database hangs")
+        container.process.kill()
 
 
 def test_what_os_exit_in_a_handler_leaves_behind_is_given_back(
@@ -87,17 +108,41 @@ def test_the_agent_s_death_disturbs_nobody_and_its_successor_goes_on_from_the_pu
         assert container.terminate() == 0
 
 
-def test_the_agent_is_forked_and_counts_as_no_process(queues: Queues, env: dict[str, str], tmp_path: Path) -> None:
-    del queues
+def test_an_agent_that_was_frozen_for_longer_than_a_lease_takes_nothing_from_those_who_have_it_by_now(
+    queues: Queues, env: dict[str, str], tmp_path: Path
+) -> None:
+    queues.send({"until_stopping": 60})
     with Program(tmp_path, "up", env=env) as container:
-        assert len(container.ready(2)) == 2
+        victim = begun(tmp_path, 1)[0]
+        container.ready(2)
+        agent = agent_of(container)
+        os.kill(agent, signal.SIGSTOP)
+        kill(int(str(victim["pid"])), signal.SIGKILL)
+        begun(tmp_path, 2)  # its lease of 6 s has passed
+        os.kill(agent, signal.SIGCONT)
+        container.wait_for("process_died", process="agent")
+        wait_until(lambda: not list(container.run_dir.glob(f"*.{victim['pid']}.*")), "it is done with the dead process")
+        assert not container.events("rescued")
+        assert not container.events("process_killed")
+        assert queues.counts().in_flight == 1
+        assert container.terminate() == 0
+    assert [one["id"] for one in notes(tmp_path / "books", "begin")] == [victim["id"]] * 2
+
+
+def test_agents_that_die_one_after_another_are_forked_again_count_as_no_process_and_disturb_no_message(
+    queues: Queues, env: dict[str, str], tmp_path: Path
+) -> None:
+    queues.send(*[{"sleep": 0.3}] * 40)
+    with Program(tmp_path, "up", env=env) as container:
+        processes = container.ready(2)
         agent = agent_of(container)
         assert Path(f"/proc/{agent}/cmdline").read_text() == Path(f"/proc/{container.pid}/cmdline").read_text()
         for _ in range(5):  # as many as end a container whose processes do that
             pid = wait_until(lambda: agent_of(container), "an agent")
             kill(pid, signal.SIGKILL)
             wait_until(partial(over, pid), "its end")
-        assert len(container.ready(2)) == 2
+        container.wait_for("delivered", 40, outcome="done", attempt=1)
+        assert {one["pid"] for one in container.lives()} == {one["pid"] for one in processes}
         assert container.terminate() == 0
 
 

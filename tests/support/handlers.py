@@ -25,6 +25,7 @@ from botocore.compat import HTTPHeaders
 
 from consumer import Context, Message, Reject, Retry, handler, on_reset
 from consumer.message import client
+from consumer.process import memory
 
 BOOKS = Path(os.environ.get("BOOKS", "/dev/null"))
 TOKEN: dict[str, str] = {}
@@ -64,6 +65,10 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
         if message.receive_count > 1:
             return
         kept.append(os.urandom(body["mib"] * 1024 * 1024))
+    if "fill" in body and message.receive_count == 1:  # the container, up to this share of its memory, and beyond it
+        while memory.used_of_cgroup() < body["fill"] * memory.of_cgroup():
+            kept.append(b"x" * 4 * memory.MIB)
+        time.sleep(20)
     if "freeze" in body:
         os.kill(os.getpid(), signal.SIGSTOP)
     if "until_stopping" in body:

@@ -43,15 +43,22 @@ def wait_until(holds: Callable[[], Any], what: str, seconds: float = PATIENCE) -
 
 
 class Program:
-    """`consumer work` or `consumer up`, running."""
+    """`consumer work` or `consumer up`, running. `before`: what its command line is preceded by."""
 
-    def __init__(self, folder: Path, *command: str, env: dict[str, str], stdout: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *command: str,
+        env: dict[str, str],
+        stdout: int | None = None,
+        before: tuple[str, ...] = (),
+    ) -> None:
         self.run_dir = folder / "run"
         self.log = folder / f"{command[0]}.log"
         self.env = {**os.environ, **QUICK, "CONSUMER_RUN_DIR": str(self.run_dir), **env}
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "consumer", *command],
+                [*before, sys.executable, "-m", "consumer", *command],
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=output if stdout is None else stdout,
