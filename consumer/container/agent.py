@@ -49,9 +49,9 @@ class Act(Protocol):
 class Duty:
     """One duty's passes: never two at once, and none waits for another duty's."""
 
-    def __init__(self, act: Act, clock: Clock, log: FilteringBoundLogger, look: Callable[[], object]) -> None:
+    def __init__(self, act: Act, clock: Clock, log: FilteringBoundLogger) -> None:
         self.skipped = 0
-        self._act, self._clock, self._log, self._look = act, clock, log, look
+        self._act, self._clock, self._log = act, clock, log
         self._pass: asyncio.Task[None] | None = None
         self._began = 0.0
         self._late = False
@@ -71,7 +71,6 @@ class Duty:
     async def last(self) -> None:
         """Let the pass under way end, and make one more."""
         await asyncio.shield(self.begin())
-        self._look()
         await self.begin()
 
     def _say_late(self) -> None:
@@ -103,7 +102,7 @@ class Agent:
         look: Callable[[], object] = lambda: None,
         flush: Callable[[], object] = lambda: None,
     ) -> None:
-        self.duties = [Duty(act, clock, log, look) for act in acts]
+        self.duties = [Duty(act, clock, log) for act in acts]
         self._look, self._flush = look, flush
         self._clock = clock
         self._stop = stop

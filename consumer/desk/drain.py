@@ -38,7 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
         return 1
     left = _wait(folder, arguments.timeout, Clock()) if arguments.wait else []
     for life in left:
-        ids = ", ".join(one["message_id"] for one in life["in_hand"].values()) or "nothing yet; a receive is under way"
+        ids = ", ".join(one["message_id"] for one in life["in_hand"].values()) or "nothing, but it may be receiving"
         print(f"{life['name']} (pid {life['pid']}) is {life['state']}, in hand: {ids}", file=sys.stderr)
     return 1 if left else 0
 

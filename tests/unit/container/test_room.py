@@ -125,6 +125,35 @@ def test_none_is_replaced_while_a_quarter_of_the_processes_are_restarting(scene:
     assert len(scene.sent) == 1
 
 
+async def test_a_container_far_from_full_is_looked_at_each_third_second_and_busy_processes_each_second(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def used() -> float:
+        looks.append(scene.clock.monotonic())
+        return scene.used
+
+    monkeypatch.setattr(memory, "used_of_cgroup", used)
+    for number in range(1, 5):
+        scene.process(number, 100)
+    guard = scene.room(memory_hard_limit=300)
+    scene.used = 600.0
+    for _ in range(6):
+        scene.look(guard)
+        await scene.clock.advance(1)
+    assert looks == [1000, 1003]
+    scene.process(2, 301)
+    scene.used = 700.0
+    scene.look(guard)
+    assert scene.sent == [("worker_02", signal.SIGKILL)]
+    scene.uss.pop(2)
+    for _ in range(3):
+        scene.look(guard)
+        await scene.clock.advance(1)
+    assert looks == [1000, 1003, 1006, 1007, 1008]
+
+
 def test_one_with_nothing_in_hand_is_told_to_stop_and_not_killed(scene: Scene) -> None:
     for number in range(1, 5):
         scene.process(number, 100.0 * number, busy=number < 4)
