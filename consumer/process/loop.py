@@ -103,7 +103,8 @@ class Loop:
             await self._clock.first(self._stop.requested, seconds=quiet.LOOK)
         if not self._stop.requested.done():
             self._log.info("resumed")
-            self._pulse.write(state="busy" if self.running else "idle", idle_since=self._clock.time())
+            if self.running:
+                self._pulse.write(state="busy")
 
     async def room(self) -> None:
         """Wait for a free slot, tidy up when nothing is in hand, and pause after failures in a row."""
@@ -147,7 +148,7 @@ class Loop:
         return messages
 
     def _idle(self) -> None:
-        """Note that nothing is in hand, and since when: health counts from then on how long the queue is silent."""
+        """Note that nothing is in hand, and since when: health counts the queue's silence from then on."""
         if self._pulse.facts["state"] != "idle":
             self._pulse.facts["idle_since"] = self._clock.time()
         self._pulse.write(state="idle")
