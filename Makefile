@@ -33,7 +33,7 @@ lock: .venv/bin/python
 	scripts/lock $(ARGS)
 
 clean:
-	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results
+	rm -rf .venv .localstack dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Installed again only when what is asked for has changed. The packages come pinned and by their hashes, and then

@@ -7,11 +7,19 @@ import pytest
 from consumer.clock import Clock
 from consumer.local.server import serving
 from support import databases
+from support.groups import Groups
 from support.queues import Queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from xdist.remote import Producer
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    """Have tests that share something costly run in one worker."""
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -182,6 +182,8 @@ class DeadLetters:
         moved = self._mover.run(rate, tell)
         self._mover = None
         self.result.moved, self.result.stopped = moved.count, moved.stopped
+        if moved.joined:
+            self.result.notes.append("the server was moving them already, at a rate of its own; this was watched")
         if moved.refused:
             self.result.notes.append(f"the server does not move them by itself ({moved.refused}): one by one")
         return not moved.refused

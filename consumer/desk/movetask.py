@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,15 @@ LOOK_EVERY = 1.0  # seconds
 
 @dataclass(slots=True)
 class Moved:
-    """What became of a move: how many messages, about; why it cannot be had, or did not go through."""
+    """What became of a move: how many messages, about; why it cannot be had, or did not go through.
+
+    joined: it had been begun by somebody else, at his rate.
+    """
 
     count: int = 0
     refused: str = ""
     stopped: str = ""
+    joined: bool = False
 
 
 class MoveTask:
@@ -63,7 +68,8 @@ class MoveTask:
         if not self._handle:
             return "the server may have been asked to move all messages; it finishes by itself"
         try:
-            self._sqs.cancel_message_move_task(TaskHandle=self._handle)
+            answer = self._sqs.cancel_message_move_task(TaskHandle=self._handle)
+            self.moved.count = answer.get("ApproximateNumberOfMessagesMoved", self.moved.count)
         except (ClientError, BotoCoreError) as error:
             return f"the server could not be stopped ({code(error)}) and moves the rest by itself"
         return "the server was told to stop; each message is in the queue or in the dead-letter queue"
@@ -77,14 +83,31 @@ class MoveTask:
             self.moved.refused = "other queues have the same dead-letter queue"
             return
         extra: Any = {} if rate is None else {"MaxNumberOfMessagesPerSecond": min(RATE_MAX, int(rate))}
-        answer = self._sqs.start_message_move_task(
-            SourceArn=self._arn(self._dlq_url), DestinationArn=self._arn(self._url), **extra
-        )
-        self._handle = answer["TaskHandle"]
+        source, target = self._arn(self._dlq_url), self._arn(self._url)
+        try:
+            answer = self._sqs.start_message_move_task(SourceArn=source, DestinationArn=target, **extra)
+            self._handle = answer["TaskHandle"]
+        except ClientError:
+            if not self._join(target):
+                raise
+
+    def _join(self, target: str) -> bool:
+        """Take a move that is under way for ours: SQS runs one per queue, and beside it we would double its rate.
+
+        A command that was killed leaves such a move behind.
+        """
+        with suppress(ClientError, BotoCoreError):  # why the start was refused says more
+            task = self._newest()
+            if task["Status"] == "RUNNING" and task.get("DestinationArn") == target:
+                self._handle, self.moved.joined = task["TaskHandle"], True
+        return self.moved.joined
+
+    def _newest(self) -> Any:  # noqa: ANN401 - a task of the stubs', or what stands for none
+        tasks = self._sqs.list_message_move_tasks(SourceArn=self._arn(self._dlq_url), MaxResults=1)["Results"]
+        return tasks[0] if tasks else {"Status": "COMPLETED"}
 
     def _look(self) -> None:
-        tasks = self._sqs.list_message_move_tasks(SourceArn=self._arn(self._dlq_url), MaxResults=1)["Results"]
-        task: Any = tasks[0] if tasks else {"Status": "COMPLETED"}
+        task = self._newest()
         self.moved.count = task.get("ApproximateNumberOfMessagesMoved", self.moved.count)
         status = task["Status"]
         if status in ("RUNNING", "CANCELLING"):

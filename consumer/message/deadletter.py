@@ -72,11 +72,15 @@ def explain(message: Message[Any], reject: Reject, attempt: int) -> str:
 
 def size(body: str, attributes: Mapping[str, Any]) -> int:
     """Count bytes as SQS does: the body, and each attribute's name, type and value."""
-    total = len(body.encode("utf-8", "surrogatepass"))
+    total = _bytes(body)
     for name, one in attributes.items():
         value = one.get("StringValue", one.get("BinaryValue", b""))
-        total += len(name.encode()) + len(one["DataType"]) + len(value.encode() if isinstance(value, str) else value)
+        total += _bytes(name) + _bytes(one["DataType"]) + (_bytes(value) if isinstance(value, str) else len(value))
     return total
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))  # JSON may carry lone surrogates, in an attribute's name even
 
 
 def sendable(one: Mapping[str, Any]) -> dict[str, Any]:

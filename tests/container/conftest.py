@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from container.engine import REQUIRED, ROOT, TMPFS, Engine
+from container.engine import ROOT, TMPFS, Engine
 from support.programs import QUICK
+from support.required import absent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,10 +23,7 @@ def engine() -> Engine:
     """The engine that answers; without one the tests are skipped, unless one was installed for them."""
     found = subprocess.run([ROOT / "scripts" / "docker"], capture_output=True, text=True, check=False)
     if found.returncode:
-        reason = found.stderr.strip() or "no container engine"
-        if os.environ.get(REQUIRED):
-            pytest.fail(f"{REQUIRED} is set: {reason}", pytrace=False)
-        pytest.skip(reason)
+        absent("CONTAINER", found.stderr.strip() or "no container engine")
     return Engine(found.stdout.strip())
 
 

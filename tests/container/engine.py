@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-REQUIRED = "REQUIRE_CONTAINER_TESTS"  # set where an engine was installed: a test that is skipped there is a failure
 PATIENCE = 90.0  # seconds; a quarter of a processor is slow, and others may be using the rest
 BUILD_SECONDS = 480  # on a bare machine a base image is made first
 PAUSE = 0.25  # between two looks, which take from the container's own quarter of a processor

@@ -15,7 +15,7 @@ from consumer import Context, Message, Reject, handler
 from consumer.process.claims import Claims
 from consumer.process.pulse import started
 from consumer.process.settle import Settler
-from support.handlers import note
+from support.handlers import BOOKS, note
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -78,6 +78,19 @@ def writes(message: Message[dict[str, Any]], context: Context) -> dict[str, str]
 @handler(key=lambda message: message.body["order"])
 def by_order(message: Message[dict[str, Any]]) -> None:
     note(message, "end")
+
+
+def until_mended(message: Message[dict[str, Any]]) -> None:
+    """Refuse every message for as long as the bug is there."""
+    note(message, "begin")
+    if not BOOKS.with_name("mended").exists():
+        raise Reject("no such order")
+    note(message, "end")
+
+
+@handler(key=lambda message: message.body["order"])
+def until_mended_by_order(message: Message[dict[str, Any]]) -> None:
+    until_mended(message)
 
 
 def watched(owner: Any, name: str, before: str, after: str, *, awaited: bool) -> None:

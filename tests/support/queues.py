@@ -1,4 +1,4 @@
-"""Queues of one test on the embedded server."""
+"""Queues of one test."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Queues:
     dlq_url: str
 
     @classmethod
-    def create(cls, *, fifo: bool = False, redrive: bool = True, **attributes: str) -> Queues:
+    def create(cls, *, fifo: bool = False, redrive: bool = True, receives: int = 50, **attributes: str) -> Queues:
         sqs = client.control()
         name, end = f"orders-{uuid.uuid4().hex[:8]}", ".fifo" if fifo else ""
         kind: Any = {"FifoQueue": "true"} if fifo else {}
         dlq = sqs.create_queue(QueueName=f"{name}-dlq{end}", Attributes=kind)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=dlq, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        policy = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "50"})} if redrive else {}
-        every: Any = kind | policy | attributes
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": str(receives)})
+        every: Any = kind | ({"RedrivePolicy": policy} if redrive else {}) | attributes
         return cls(sqs, sqs.create_queue(QueueName=f"{name}{end}", Attributes=every)["QueueUrl"], dlq)
 
     def send(self, *bodies: object) -> list[str]:

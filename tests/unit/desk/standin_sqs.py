@@ -133,11 +133,12 @@ class StandinSqs:
 
     def list_message_move_tasks(self, **_: Any) -> Any:
         self._called("look")
-        return {"Results": [self.tasks.pop(0)]}
+        return {"Results": [self.tasks.pop(0)] if self.tasks else []}
 
-    def cancel_message_move_task(self, TaskHandle: str) -> None:  # noqa: N803
+    def cancel_message_move_task(self, TaskHandle: str) -> Any:  # noqa: N803
         assert TaskHandle == "t1"
         self._called("cancel")
+        return {"ApproximateNumberOfMessagesMoved": 12}
 
 
 def of_the_message(code: str) -> ClientError:

@@ -288,6 +288,31 @@ def test_where_the_server_refuses_they_are_sent_one_by_one(mover: StandinSqs, pr
     assert problem in letters.result.notes[0]
 
 
+TARGET = "arn:aws:sqs:eu-west-1:1:orders"
+
+
+def test_a_move_that_is_under_way_is_watched_and_no_second_one_begun(mover: StandinSqs) -> None:
+    mover.refusals["move"] = [refusal("InvalidParameterValue")]
+    running = task("RUNNING", 1, TaskHandle="t1", DestinationArn=TARGET)
+    mover.tasks = [running, task("RUNNING", 10), task("COMPLETED", 25)]
+    letters = mover.letters()
+    assert letters.move(None, print)
+    assert (letters.result.moved, letters.result.went_well) == (25, True)
+    assert "was moving them already" in letters.result.notes[0]
+
+
+@pytest.mark.parametrize(
+    "running",
+    [task("COMPLETED"), task("RUNNING", TaskHandle="t1", DestinationArn=TARGET + "-2"), task("RUNNING")],
+)
+def test_a_move_of_another_kind_is_none_of_ours(mover: StandinSqs, running: dict[str, Any]) -> None:
+    mover.refusals["move"] = [refusal("InvalidParameterValue")]
+    mover.tasks = [running]
+    letters = mover.letters()
+    assert not letters.move(None, print)
+    assert "InvalidParameterValue" in letters.result.notes[0]
+
+
 def test_where_the_server_gives_up_the_rest_is_sent_one_by_one(mover: StandinSqs) -> None:
     mover.tasks = [task("FAILED", 5, FailureReason="AccessDenied")]
     letters = mover.letters()
@@ -326,4 +351,4 @@ def test_an_interrupted_move_is_cancelled(mover: StandinSqs) -> None:
         letters.move(None, lambda _: None)
     letters.cancel()
     assert mover.calls[-1] == "cancel"
-    assert (letters.result.moved, "told to stop" in letters.result.stopped) == (10, True)
+    assert (letters.result.moved, "told to stop" in letters.result.stopped) == (12, True)

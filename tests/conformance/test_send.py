@@ -12,6 +12,7 @@ from consumer.clock import Clock
 from consumer.desk.lines import Line, read
 from consumer.desk.sender import Sender
 from consumer.message import client
+from support.servers import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,12 +70,14 @@ def test_a_file_goes_to_the_queue_word_for_word(target: Target, tmp_path: Path) 
     assert sorted(target.bodies()) == sorted(bodies)
 
 
+@EMBEDDED
 def test_a_queue_may_be_named(target: Target) -> None:
     done = send("-", "--queue", target.url.rpartition("/")[2], "--json", stdin=b"1\n2\n")
     assert json.loads(done.stdout) == {"sent": 2, "failed": 0, "stopped": "", "failures": []}
     assert sorted(target.bodies()) == ["1", "2"]
 
 
+@EMBEDDED
 def test_nothing_is_sent_of_a_file_with_a_bad_line(target: Target, tmp_path: Path) -> None:
     path = tmp_path / "orders.jsonl"
     path.write_text("1\n2\n{oops\n4\n")
@@ -84,6 +87,7 @@ def test_nothing_is_sent_of_a_file_with_a_bad_line(target: Target, tmp_path: Pat
     assert target.bodies() == []
 
 
+@EMBEDDED
 def test_stdin_is_sent_up_to_its_first_bad_line(target: Target) -> None:
     bodies = [str(number) for number in range(1, 16)]
     done = send("-", "--json", stdin="\n".join([*bodies, "{oops", "17"]).encode(), queue=target.url)
@@ -93,6 +97,7 @@ def test_stdin_is_sent_up_to_its_first_bad_line(target: Target) -> None:
     assert sorted(target.bodies(), key=int) == bodies
 
 
+@EMBEDDED
 def test_only_the_failed_entries_of_a_batch_are_sent_again(target: Target) -> None:
     class Flaky:
         """Keeps entry 3 from the queue twice, as SQS does when one of its machines fails."""
@@ -126,6 +131,7 @@ def test_a_fifo_queue_keeps_the_order_of_the_file(fifo: Target) -> None:
     assert fifo.bodies() == bodies
 
 
+@EMBEDDED
 @pytest.mark.parametrize(
     ("arguments", "queue", "says"),
     [
