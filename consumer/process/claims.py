@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -16,6 +17,7 @@ from consumer.message.ledger import Claim, Elsewhere, Ledger, Settled
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.message.transaction import Transaction
 from consumer.process.books import Books
+from consumer.process.crashes import Record
 from consumer.process.invoke import Ran
 from consumer.process.stop import Leaving
 
@@ -48,8 +50,8 @@ class Claims(Books):
         width = min(4, settings.concurrency)
         self._clock, self._stop, self._pulse, self._log = life.clock, life.stop, life.pulse, life.log
         self._lease_seconds = settings.visibility_timeout
-        self._engine = _engine(settings, width)
-        self._sessions = _engine(settings, settings.concurrency, statement_seconds=0)
+        self._engine = engine(settings, width)
+        self._sessions = engine(settings, settings.concurrency, statement_seconds=0)
         self._ledger = _ledger(settings, self._engine)
         self._invoker = invoker
         self._ttl = handler.marks.key_ttl if handler.marks.key else None
@@ -94,12 +96,13 @@ class Claims(Books):
             case Claim():
                 hand.claim = answer
                 hand.number(answer.attempt)
-                self._pulse.hold(hand.key, claim=answer.key, fence=answer.fence)
+                on_record = self.crashes(hand, Record()).crashes
+                self._pulse.hold(hand.key, claim=answer.key, fence=answer.fence, crashes=on_record)
                 return None
             case Settled(state=schema.DONE):
                 return self._done_already(hand, answer, digest)
             case Settled(reason=reason):
-                return Reject(reason, cause="dead_already")
+                return Reject(reason, cause="dead_already", key=named.value)
             case Elsewhere(seconds=seconds):
                 return Retry(math.ceil(seconds) + self._clock.uniform(*AFTERWARDS), cause="elsewhere")
 
@@ -112,6 +115,11 @@ class Claims(Books):
             hand.log.warning("repeated", earlier=earlier.message_id, meanwhile="this message is not run")
         return Done("deduplicated")
 
+    def crashes(self, hand: InHand, noted: Record) -> Record:
+        """Put together what every container knows and what this one does, which may have been alone in seeing it."""
+        claim = hand.claim
+        return noted.at_least(max(claim.crashes, int(claim.suspect)), claim.crashes) if claim else noted
+
     def renew(self, hand: InHand) -> None:
         """Hold the claim as long as the lease. A renewal that fails costs nothing: the next one is soon enough."""
         claim = hand.claim
@@ -122,6 +130,8 @@ class Claims(Books):
     async def close(self, hand: InHand, decide: Callable[[InHand], Outcome]) -> Outcome:
         """Write down how a run ended, with what the handler wrote; return what the queue must be told."""
         outcome = decide(hand)
+        if isinstance(outcome, Reject) and hand.claim is not None:  # for whoever sends it again: see desk/reopening.py
+            outcome = replace(outcome, key=hand.claim.key)
         written = hand.written is not None and not hand.written.empty
         ours = await self._ask(lambda: self._close(hand, outcome))
         if isinstance(ours, BaseException):  # of a callback, or of what the session had yet to write
@@ -219,19 +229,24 @@ class Claims(Books):
         self._away = True
 
 
-def releaser(settings: Settings) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
-    """Give what releases a dead process's claim on one of its messages, from what its sign of life says of it."""
-    ledger = _ledger(settings, _engine(settings, 1))
+def releaser(settings: Settings) -> Callable[[dict[str, Any], bool | None], bool]:
+    """Give what releases a dead process's claim on one of its messages, from what its sign of life says of it.
 
-    def release(_: dict[str, Any], entry: dict[str, Any]) -> bool:
+    Its second argument: whether the message was alone when its process crashed; None where it was no crash of its.
+    """
+    ledger = _ledger(settings, engine(settings, 1))
+
+    def release(entry: dict[str, Any], alone: bool | None) -> bool:  # noqa: FBT001 - a fact, not a flag
         if "fence" not in entry:  # it died before it had claimed it
             return False
-        return ledger.release(Claim(entry["claim"], entry["fence"], failures=0, crashes=0, suspect=False))
+        claim = Claim(entry["claim"], entry["fence"], failures=0, crashes=0, suspect=False)
+        return ledger.release(claim) if alone is None else ledger.crashed(claim, alone=alone)
 
     return release
 
 
-def _engine(settings: Settings, connections: int, *, statement_seconds: float = database.STATEMENT) -> Engine:
+def engine(settings: Settings, connections: int, *, statement_seconds: float = database.STATEMENT) -> Engine:
+    """Make an engine for the ledger's database; it connects when it is first used, which is after the fork."""
     assert settings.database_url is not None
     return database.engine(settings.database_url.get_secret_value(), connections, statement_seconds=statement_seconds)
 
