@@ -145,6 +145,23 @@ class Ledger:
         """Note that a process died with the message in hand: one of several is a suspect, the only one is to blame."""
         return self._change(claim, FREE | {"crashes": ledger.c.crashes + int(alone), "suspect": True})
 
+    def reopen(self, key: str = "") -> int:
+        """Have dead messages run again whatever id they come back under, counts from the beginning; all without a key.
+
+        Asked twice, it is one redrive. Return how many were dead.
+        """
+        row = ledger.c
+        dead = and_(row.queue == self._queue, row.state == DEAD, *([row.key == key] if key else []))
+        afresh: dict[str, Any] = {
+            "state": OPEN,
+            "failures": 0,
+            "crashes": 0,
+            "suspect": False,
+            "redrives": row.redrives + 1,
+        }
+        with self._engine.begin() as connection:
+            return connection.execute(update(ledger).where(dead).values(afresh)).rowcount
+
     def is_done(self, claim: Claim) -> bool:
         """Whether this very claim has been closed as done: asked when a commit's answer was lost."""
         row = self.look_up(claim.key)
