@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from consumer import environment, logs, rundir
 from consumer.clock import Clock
 from consumer.container.kill import Kills
+from consumer.container.prune import Prune
 from consumer.container.rescue import UNTOLD, Rescue
 from consumer.container.room import Room
 from consumer.container.watchdog import Watchdog
@@ -160,11 +161,12 @@ async def _life(settings: Settings, folder: Path, sink: Sink, log: FilteringBoun
     stop.listen()
     untold = UNTOLD if "CONSUMER_LOG_FD" in os.environ else 0.0  # it is `consumer up` that sets it, and leaves word
     budget = memory.budget(settings)
-    claims = books.load(settings)
-    claim = claims.releaser(settings) if claims else None
+    ledger = books.load(settings, books.UPKEEP)
+    claim = ledger.releaser(settings) if ledger else None
     rescue = Rescue(folder, Desk(settings), settings, clock, log, budget=budget, untold=untold, claim=claim)
     kills = Kills(folder, log)
     watchdog = Watchdog(folder, settings, clock, kills)
     room = Room(folder, settings, clock, kills, budget=budget)
-    await Agent([rescue, watchdog, room], clock, stop, log, sink.flush).run()
+    prune = [Prune(ledger.pruner(settings), clock, log)] if ledger else []
+    await Agent([rescue, watchdog, room, *prune], clock, stop, log, sink.flush).run()
     os._exit(output.last_lines(sink, Leaving.STOPPED))

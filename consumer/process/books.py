@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 
 LEDGER = "consumer.process.claims"  # by name: without a ledger there is no SQLAlchemy in a process's memory
+UPKEEP = "consumer.process.upkeep"  # the agent's part
 
 
-def load(settings: Settings) -> ModuleType | None:
+def load(settings: Settings, part: str = LEDGER) -> ModuleType | None:
     """Load what a ledger needs, where there is one."""
-    return import_module(LEDGER) if settings.database_url is not None else None
+    return import_module(part) if settings.database_url is not None else None
 
 
 def warm(settings: Settings) -> None:
     """Load it before the fork, for all processes, its database's driver too. Nothing is connected."""
     if claims := load(settings):
-        claims.engine(settings, 1)
+        claims.database.of(settings, 1)
 
 
 def of_process(life: Life, handler: Handler, invoker: Invoker) -> Books:
