@@ -13,6 +13,7 @@ from consumer.clock import Clock
 from consumer.container.drained import Drained
 from consumer.container.kill import Kills
 from consumer.container.picture import Picture
+from consumer.container.prune import Prune
 from consumer.container.rescue import UNTOLD, Rescue
 from consumer.container.room import Room
 from consumer.container.watchdog import Watchdog
@@ -183,13 +184,16 @@ async def _life(settings: Settings, folder: Path, sink: Sink, log: FilteringBoun
     stop.listen()
     untold = UNTOLD if "CONSUMER_LOG_FD" in os.environ else 0.0  # it is `consumer up` that sets it, and leaves word
     budget = memory.budget(settings)
-    claims = books.load(settings)
-    claim = claims.releaser(settings) if claims else None
-    desk, picture = Desk(settings), Picture(folder)
-    rescue = Rescue(folder, desk, settings, clock, log, budget=budget, untold=untold, claim=claim)
-    kills = Kills(folder, log)
-    acts: list[Act] = [rescue, Watchdog(picture, settings, clock, kills)]
-    acts.append(Room(picture, settings, clock, kills, budget=budget))
+    ledger = books.load(settings, books.UPKEEP)
+    claim = ledger.releaser(settings) if ledger else None
+    desk, picture, kills = Desk(settings), Picture(folder), Kills(folder, log)
+    acts: list[Act] = [
+        Rescue(folder, desk, settings, clock, log, budget=budget, untold=untold, claim=claim),
+        Watchdog(picture, settings, clock, kills),
+        Room(picture, settings, clock, kills, budget=budget),
+    ]
+    if ledger:
+        acts.append(Prune(ledger.pruner(settings), clock, log))
     if settings.exit_when_drained and "SUPERVISOR_ENABLED" in os.environ:  # else the parent is somebody's shell
         acts.append(Drained(picture, desk, settings.exit_when_drained, clock, log, partial(_end, os.getppid())))
     await Agent(acts, clock, stop, log, look=picture.look, flush=sink.flush).run()

@@ -35,7 +35,7 @@ def load(settings: Settings) -> None:
     for module in settings.preload:
         handlers.enter(module, f"CONSUMER_PRELOAD={','.join(settings.preload)}")
     handlers.load(settings)
-    books.load(settings)
+    books.warm(settings)
     with suppress(BotoCoreError):  # no region, say: each process finds out for itself, and bears it for a while
         queue.clients(settings)
     orm: Any = sys.modules.get("sqlalchemy.orm")

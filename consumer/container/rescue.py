@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from consumer.clock import Clock
     from consumer.settings import Settings
 
-    Claim = Callable[[dict[str, Any], dict[str, Any]], object]
+    Claim = Callable[[dict[str, Any], bool | None], object]
 
 UNTOLD = 1.0  # seconds that a dead life waits for PID 1's word of its end
 DYING = 5.0  # seconds that a large process may take to be gone once the kernel has chosen it
@@ -55,6 +55,7 @@ class Case:
     judged: bool = False
     told: bool = False
     waits: dict[str, int] = field(default_factory=dict)
+    alone: dict[str, bool] = field(default_factory=dict)  # of each suspect, whether it was the only one
 
 
 class Rescue:
@@ -62,8 +63,9 @@ class Rescue:
 
     budget: the container's memory in MiB; 0 for unknown.
     untold: seconds to wait for PID 1's word; stock supervisord leaves none.
-    claim: called with a dead life's facts and one of its messages in hand before the queue is told, in a thread of its
-    own, and not waited for beyond CLAIM_SECONDS.
+    claim: called for each message in hand before the queue is told, with what the sign of life says of it and whether
+    it was alone in the crash, None where it is no suspect; in a thread of its own, and not waited for beyond
+    CLAIM_SECONDS.
     """
 
     name = "rescue"
@@ -144,7 +146,8 @@ class Rescue:
         if suspects:
             running = {key: entry for key, entry in case.left.items() if not entry.get("waiting")}
             for key, entry in running.items():
-                self._record(case, key, entry, alone=len(running) == 1)
+                case.alone[key] = len(running) == 1
+                self._record(case, key, entry)
 
     def _weighed(self, life: dict[str, Any]) -> dict[str, Any]:
         """Correct what a life last said of its memory: it may have filled the container since.
@@ -155,13 +158,13 @@ class Rescue:
         held = self._budget - used if used else 0.0
         return {**life, **{name: max(life[name], held) for name in ("uss_mib", "pss_mib")}}
 
-    def _record(self, case: Case, key: str, entry: dict[str, Any], *, alone: bool) -> None:
-        """Count a crash; from the second on a message waits, as after a failure."""
+    def _record(self, case: Case, key: str, entry: dict[str, Any]) -> None:
+        """Count a crash; from the second on a message waits, as after a failure. The first may be in the ledger."""
+        crashes = entry.get("crashes", 0) + 1
         try:
-            crashes = self._crashes.add(entry["message_id"], alone=alone).crashes
+            crashes = max(crashes, self._crashes.add(entry["message_id"], alone=case.alone[key]).crashes)
         except OSError as error:
             self._log.warning("crash_not_recorded", message_id=entry["message_id"], error=str(error))
-            return
         if crashes > 1:
             left = entry["since"] + VISIBILITY_MAX - self._clock.time()
             delay = self._backoff.delay(crashes - 1, self._clock.uniform)
@@ -172,7 +175,7 @@ class Rescue:
         if self._claim is None or case.told or not case.left:
             return
         case.told = True  # once: a claim that cannot be released ends by itself
-        calls = [self._claims.run(partial(self._claim, case.life, entry)) for entry in case.left.values()]
+        calls = [self._claims.run(partial(self._claim, entry, case.alone.get(key))) for key, entry in case.left.items()]
         whole = asyncio.gather(*calls, return_exceptions=True)
         if not await self._clock.first(whole, seconds=CLAIM_SECONDS):
             self._log.warning("claims_not_released", name=case.life["name"], meanwhile="the messages are given back")

@@ -13,7 +13,8 @@ from consumer.clock import Clock
 from consumer.desk import failedpage as page
 from consumer.desk.deadletters import DeadLetters
 from consumer.desk.letter import DAY, HOUR, MINUTE, Filter, Letter, statistics
-from consumer.errors import INTERRUPTED, SettingsError, problem
+from consumer.desk.reopening import Reopening
+from consumer.errors import INTERRUPTED, LedgerError, SettingsError, problem
 from consumer.message.trouble import explained
 from consumer.process.stop import Leaving
 
@@ -95,6 +96,7 @@ class _Desk:
 
     def __init__(self, letters: DeadLetters, arguments: Namespace, chosen: Filter) -> None:
         self._letters, self._arguments, self._chosen = letters, arguments, chosen
+        self._reopening = Reopening(letters.url)
         self._hand: Hand | None = None
         self._found: list[dict[str, Any]] = []
 
@@ -102,13 +104,16 @@ class _Desk:
         """Do it, and say what became of it, however it ended."""
         result = self._letters.result
         try:
-            self._act()
+            with self._reopening:
+                self._act()
         except KeyboardInterrupt:
             result.stopped = result.stopped or self._interrupted()
             self._report()
             return INTERRUPTED
         except (ClientError, BotoCoreError) as error:
             result.stopped = f"the dead-letter queue does not answer: {explained(error)}"
+        except LedgerError as error:
+            result.stopped = str(error)
         self._report()
         return 0 if result.went_well else 1
 
@@ -121,7 +126,10 @@ class _Desk:
                 if asked.action in ("list", "show") or asked.dry_run:
                     self._look(self._hand)
                 elif asked.action == "retry":
-                    letters.retry(self._hand, self._chosen, asked.rate, tell=page.progress)
+                    letters.retry(
+                        self._hand, self._chosen, asked.rate,
+                        before=lambda letter: self._reopening.one(letter.key), tell=page.progress,
+                    )  # fmt: skip
                 else:
                     letters.remove(self._hand, self._chosen, tell=page.progress)
             except KeyboardInterrupt:
@@ -129,6 +137,7 @@ class _Desk:
                 raise
 
     def _moved(self) -> bool:
+        self._reopening.all()
         try:
             return self._letters.move(self._arguments.rate, page.progress)
         except KeyboardInterrupt:

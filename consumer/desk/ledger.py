@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from consumer.settings import Settings
 
-DAY = 86_400
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -37,7 +35,7 @@ def main(arguments: Namespace) -> int:
     try:
         settings, _ = environment.load()
         engine = database.engine(_url(settings), connections=1)
-        ledger = Ledger(engine, settings.queue_url.rpartition("/")[2], settings.ledger_retention * DAY)
+        ledger = Ledger.of(settings, engine)
         facts = ACTIONS[arguments.action](engine, ledger)
     except (SettingsError, LedgerError) as error:
         print(error, file=sys.stderr)

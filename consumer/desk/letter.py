@@ -24,6 +24,7 @@ class Letter:
 
     message_id: the id that it had in the queue, as in the log; `message.id` is the one that it has here.
     reason, error, text, digest, attempt, receive_count: as ConsumerReject says; "" and None where it does not.
+    key: its name in the ledger.
     """
 
     message: Message[str]
@@ -34,6 +35,7 @@ class Letter:
     digest: str = ""
     attempt: int | None = None
     receive_count: int | None = None
+    key: str = ""
 
     @classmethod
     def of(cls, message: Message[str]) -> Letter:
@@ -43,19 +45,21 @@ class Letter:
         server's own move sends messages back with all their attributes.
         """
         if "DeadLetterQueueSourceArn" in message.system:
-            return cls(message, message.id, MOVED_BY_SQS)
+            return cls(message, message.id, MOVED_BY_SQS, key=message.id)
         said = _said(message)
         if not said:
-            return cls(message, message.id, UNKNOWN)
+            return cls(message, message.id, UNKNOWN, key=message.id)
+        message_id = _text(said, "message_id") or message.id
         return cls(
             message,
-            _text(said, "message_id") or message.id,
+            message_id,
             _text(said, "reason") or UNKNOWN,
             _text(said, "error"),
             _text(said, "text"),
             _text(said, "digest"),
             _count(said, "attempt"),
             _count(said, "receive_count"),
+            _text(said, "key") or message_id,
         )
 
     def is_from_another_queue(self, arn: str) -> bool:

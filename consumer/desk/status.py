@@ -60,7 +60,8 @@ def public(life: dict[str, Any]) -> dict[str, Any]:
         {name: one.get(name) for name in ("message_id", "attempt", "since", "progress") if name in one}
         for one in life["in_hand"].values()
     ]
-    return {name: life[name] for name in SHOWN} | {"last_receive": life["last_receive"], "in_hand": held}
+    last, trouble = life["last_receive"], life.get("trouble", "")
+    return {name: life[name] for name in SHOWN} | {"last_receive": last, "trouble": trouble, "in_hand": held}
 
 
 def _page(lives: list[dict[str, Any]], queue: dict[str, int] | None, now: float) -> str:
@@ -78,7 +79,9 @@ def _page(lives: list[dict[str, Any]], queue: dict[str, int] | None, now: float)
     ]
     head = ("process", "pid", "state", "handled", "private MiB", "started UTC", "in hand")
     counted = queue and "queue: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in queue.items())
-    return (table(head, rows) if rows else "no process is running here") + (f"\n{counted}" if counted else "")
+    troubles = "".join(f"\n{life['name']}: {life['trouble']}" for life in lives if life.get("trouble"))
+    shown = table(head, rows) if rows else "no process is running here"
+    return shown + troubles + (f"\n{counted}" if counted else "")
 
 
 def _queue(name: str) -> tuple[dict[str, int] | None, str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
 
 CONNECT = 5  # seconds
 STATEMENT = 10  # seconds for one of the ledger's own; the handler's may take longer
@@ -35,6 +38,12 @@ def engine(url: str, connections: int, *, statement_seconds: float = STATEMENT) 
     return create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args=KEEPALIVES | limit)
 
 
+def of(settings: Settings, connections: int, *, statement_seconds: float = STATEMENT) -> Engine:
+    """Make an engine for the ledger's database."""
+    assert settings.database_url is not None
+    return engine(settings.database_url.get_secret_value(), connections, statement_seconds=statement_seconds)
+
+
 def away(error: BaseException) -> bool:
     """Whether the database is the trouble and not the statement, so that waiting may cure it."""
     if not isinstance(error, DBAPIError):
@@ -42,6 +51,11 @@ def away(error: BaseException) -> bool:
     if isinstance(error.orig, sqlite3.Error):  # it says "no such table" by the same class
         return any(word in str(error.orig) for word in SQLITE_WAITS)
     return error.connection_invalidated or isinstance(error, OperationalError)
+
+
+def origin(error: BaseException) -> BaseException:
+    """Give the driver's own error, whose text is without the statement."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
 
 
 def _configure(connection: sqlite3.Connection, _: object) -> None:

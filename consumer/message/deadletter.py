@@ -19,6 +19,7 @@ ATTRIBUTE = "ConsumerReject"
 ATTRIBUTES_MAX = 10  # SQS: message attributes per message
 SIZE_MAX = 1024 * 1024  # SQS: body and attributes together
 REASON_MAX = 2048
+KEY_MAX = 1024  # bytes of a key as JSON; a longer one has no room beside the counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def explain(message: Message[Any], reject: Reject, attempt: int) -> str:
         "receive_count": message.receive_count,
         "sent": message.sent,
     }
+    if reject.key not in ("", message.id) and len(json.dumps(reject.key)) <= KEY_MAX:
+        facts["key"] = reject.key
 
     def written(room: int) -> str:
         return json.dumps(facts | {name: facts[name][:room] for name in ("reason", "error", "text")})

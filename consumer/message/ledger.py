@@ -18,6 +18,9 @@ from consumer.message.schema import DEAD, DONE, OPEN, ledger, now
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, Executable, Row
 
+    from consumer.settings import Settings
+
+DAY = 86_400  # seconds
 PRUNED = 1000  # rows at a time: a long delete would hold up the claims
 
 
@@ -69,6 +72,11 @@ class Ledger:
         self._insert: Any = (postgresql if on_postgresql else sqlite).insert
         self._queue = queue
         self._retention = retention
+
+    @classmethod
+    def of(cls, settings: Settings, engine: Engine) -> Ledger:
+        """Give the ledger of the queue that is drained."""
+        return cls(engine, settings.queue_url.rpartition("/")[2], settings.ledger_retention * DAY)
 
     def claim(self, key: str, message_id: str, digest: str, seconds: float, holder: str = "") -> Answer:
         """Claim a message for so many seconds. `holder` names this claim alone: asked twice, it is claimed once."""
@@ -145,6 +153,23 @@ class Ledger:
         """Note that a process died with the message in hand: one of several is a suspect, the only one is to blame."""
         return self._change(claim, FREE | {"crashes": ledger.c.crashes + int(alone), "suspect": True})
 
+    def reopen(self, key: str = "") -> int:
+        """Have dead messages run again whatever id they come back under, counts from the beginning; all without a key.
+
+        Asked twice, it is one redrive. Return how many were dead.
+        """
+        row = ledger.c
+        dead = and_(row.queue == self._queue, row.state == DEAD, *([row.key == key] if key else []))
+        afresh: dict[str, Any] = {
+            "state": OPEN,
+            "failures": 0,
+            "crashes": 0,
+            "suspect": False,
+            "redrives": row.redrives + 1,
+        }
+        with self._engine.begin() as connection:
+            return connection.execute(update(ledger).where(dead).values(afresh)).rowcount
+
     def is_done(self, claim: Claim) -> bool:
         """Whether this very claim has been closed as done: asked when a commit's answer was lost."""
         row = self.look_up(claim.key)
@@ -162,10 +187,17 @@ class Ledger:
             return connection.execute(select(ledger, over).where(self._is(key))).one_or_none()
 
     def prune(self, rows: int = PRUNED) -> int:
-        """Remove so many rows that have expired; return how many there were."""
-        old = select(ledger.c.queue, ledger.c.key).where(ledger.c.expires <= now()).limit(rows)
+        """Remove so many rows that have expired; return how many there were.
+
+        What somebody else is about to claim or remove is locked, and left to him: nobody waits, and a row that has
+        just been taken afresh is not removed. The rows are chosen once, in a WITH, as a subquery would not promise.
+        """
+        row = ledger.c
+        chosen = select(row.queue, row.key).where(row.expires <= now()).limit(rows).with_for_update(skip_locked=True)
+        old = chosen.cte("old")
         with self._engine.begin() as connection:
-            return connection.execute(delete(ledger).where(tuple_(ledger.c.queue, ledger.c.key).in_(old))).rowcount
+            removed = delete(ledger).where(tuple_(row.queue, row.key).in_(select(old.c.queue, old.c.key)))
+            return len(connection.execute(removed.returning(row.queue)).all())
 
     def counts(self) -> dict[str, int]:
         """Count this queue's rows: in hand, waiting for a next attempt, done, dead; and those of them that expired."""

@@ -32,11 +32,12 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """The message goes to the dead-letter queue, then it is deleted."""
+    """The message goes to the dead-letter queue, then it is deleted. key: its name in the ledger, if there is one."""
 
     reason: str
     error: BaseException | None = None
     cause: str = "rejected"
+    key: str = ""
     name: ClassVar = "reject"
     failed: ClassVar = True
 

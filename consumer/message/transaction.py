@@ -31,14 +31,18 @@ class Transaction:
     """One delivery's writes. Its connection is made when it is first used.
 
     committing: a commit has been tried, and may have succeeded though its answer was lost.
+    said: it has been said that the session was held open for long.
+    now: gives seconds that never go backwards.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, now: Callable[[], float]) -> None:
         self.callbacks: list[Callable[[Session], Any]] = []
         self.opened_by_handler = False
         self.committing = False
-        self._engine = engine
+        self.said = False
+        self._engine, self._now = engine, now
         self._session: HandlerSession | None = None
+        self._opened = self._longest = 0.0
 
     @property
     def empty(self) -> bool:
@@ -54,11 +58,18 @@ class Transaction:
     def session(self) -> HandlerSession:
         """Give the session, made when it is first asked for."""
         if self._session is None:
+            self._opened = self._now()
             self._session = HandlerSession(self._engine)
         return self._session
 
+    @property
+    def held(self) -> float:
+        """Give the seconds for which a session has been, or was, open."""
+        return max(self._longest, self._now() - self._opened if self._session is not None else 0.0)
+
     def roll_back(self) -> None:
         """Undo whatever was written, and give the connection back."""
+        self._longest = self.held
         session, self._session = self._session, None
         if session is not None:
             session.close()

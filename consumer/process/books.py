@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from consumer.message.outcome import Outcome
     from consumer.message.transaction import Transaction
+    from consumer.process.crashes import Record
     from consumer.process.delivery import InHand
     from consumer.process.handlers import Handler
     from consumer.process.invoke import Invoker
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
 
 
 LEDGER = "consumer.process.claims"  # by name: without a ledger there is no SQLAlchemy in a process's memory
+UPKEEP = "consumer.process.upkeep"  # the agent's part
 
 
-def load(settings: Settings) -> ModuleType | None:
-    """Load what a ledger needs, where there is one; called before the fork, it loads it for all processes."""
-    return import_module(LEDGER) if settings.database_url is not None else None
+def load(settings: Settings, part: str = LEDGER) -> ModuleType | None:
+    """Load what a ledger needs, where there is one."""
+    return import_module(part) if settings.database_url is not None else None
+
+
+def warm(settings: Settings) -> None:
+    """Load it before the fork, for all processes, its database's driver too. Nothing is connected."""
+    if claims := load(settings):
+        claims.database.of(settings, 1)
 
 
 def of_process(life: Life, handler: Handler, invoker: Invoker) -> Books:
@@ -53,6 +61,11 @@ class Books:
         """Claim a message; None when it is ours to run, else what becomes of it without a run."""
         del hand, decide
         return None
+
+    def crashes(self, hand: InHand, noted: Record) -> Record:
+        """Give the crashes on record of a message; `noted` are those in the run directory."""
+        del hand
+        return noted
 
     def renew(self, hand: InHand) -> None:
         """Note that the message's lease was renewed."""

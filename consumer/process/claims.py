@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from sqlalchemy.exc import DBAPIError
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from consumer.errors import LedgerError, described
 from consumer.lane import Lane
@@ -16,6 +15,7 @@ from consumer.message.ledger import Claim, Elsewhere, Ledger, Settled
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.message.transaction import Transaction
 from consumer.process.books import Books
+from consumer.process.crashes import Record
 from consumer.process.invoke import Ran
 from consumer.process.stop import Leaving
 
@@ -23,17 +23,16 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from sqlalchemy import Engine
-
     from consumer.process.delivery import InHand
     from consumer.process.handlers import Handler
     from consumer.process.invoke import Invoker
     from consumer.process.life import Life
-    from consumer.settings import Settings
 
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds for which a message that is not claimed is held while the database is away
+HELD = 10.0  # seconds for which a handler may hold a session open without a warning
 LAST_WORDS = 2.0  # seconds for the database once the process must leave
+TROUBLE_MAX = 300  # characters in the sign of life
 FIRST, LONGEST = 0.2, 5.0  # seconds between tries
 AFTERWARDS = (1.0, 5.0)  # seconds after the end of another's claim
 
@@ -48,10 +47,10 @@ class Claims(Books):
         width = min(4, settings.concurrency)
         self._clock, self._stop, self._pulse, self._log = life.clock, life.stop, life.pulse, life.log
         self._lease_seconds = settings.visibility_timeout
-        self._engine = _engine(settings, width)
-        self._sessions = _engine(settings, settings.concurrency, statement_seconds=0)
-        self._ledger = _ledger(settings, self._engine)
-        self._invoker = invoker
+        self._engine = database.of(settings, width)
+        self._sessions = database.of(settings, settings.concurrency, statement_seconds=0)
+        self._ledger = Ledger.of(settings, self._engine)
+        self._invoker, self._handler = invoker, settings.handler
         self._ttl = handler.marks.key_ttl if handler.marks.key else None
         self._lane = Lane("ledger", width)
         self._away = False
@@ -73,7 +72,7 @@ class Claims(Books):
 
     def transaction(self) -> Transaction:
         """Make room for what a handler writes."""
-        return Transaction(self._sessions)
+        return Transaction(self._sessions, self._clock.monotonic)
 
     async def claim(self, hand: InHand, decide: Callable[[InHand], Outcome]) -> Outcome | None:
         """Claim a message; None when it is ours to run, else what becomes of it without a run."""
@@ -94,12 +93,13 @@ class Claims(Books):
             case Claim():
                 hand.claim = answer
                 hand.number(answer.attempt)
-                self._pulse.hold(hand.key, claim=answer.key, fence=answer.fence)
+                on_record = self.crashes(hand, Record()).crashes
+                self._pulse.hold(hand.key, claim=answer.key, fence=answer.fence, crashes=on_record)
                 return None
             case Settled(state=schema.DONE):
                 return self._done_already(hand, answer, digest)
             case Settled(reason=reason):
-                return Reject(reason, cause="dead_already")
+                return Reject(reason, cause="dead_already", key=named.value)
             case Elsewhere(seconds=seconds):
                 return Retry(math.ceil(seconds) + self._clock.uniform(*AFTERWARDS), cause="elsewhere")
 
@@ -112,9 +112,15 @@ class Claims(Books):
             hand.log.warning("repeated", earlier=earlier.message_id, meanwhile="this message is not run")
         return Done("deduplicated")
 
+    def crashes(self, hand: InHand, noted: Record) -> Record:
+        """Put together what every container knows and what this one does, which may have been alone in seeing it."""
+        claim = hand.claim
+        return noted.at_least(max(claim.crashes, int(claim.suspect)), claim.crashes) if claim else noted
+
     def renew(self, hand: InHand) -> None:
         """Hold the claim as long as the lease. A renewal that fails costs nothing: the next one is soon enough."""
         claim = hand.claim
+        self._look_at_session(hand)
         if claim is not None:
             renewal = self._lane.run(lambda: self._ledger.renew(claim, self._seconds_of(hand)))
             renewal.add_done_callback(lambda done: self._renewed(hand, done))
@@ -122,8 +128,11 @@ class Claims(Books):
     async def close(self, hand: InHand, decide: Callable[[InHand], Outcome]) -> Outcome:
         """Write down how a run ended, with what the handler wrote; return what the queue must be told."""
         outcome = decide(hand)
+        if isinstance(outcome, Reject) and hand.claim is not None:  # for whoever sends it again: see desk/reopening.py
+            outcome = replace(outcome, key=hand.claim.key)
         written = hand.written is not None and not hand.written.empty
         ours = await self._ask(lambda: self._close(hand, outcome))
+        self._look_at_session(hand)
         if isinstance(ours, BaseException):  # of a callback, or of what the session had yet to write
             hand.ran = Ran("raised", ours)
             return await self.close(hand, decide)
@@ -176,6 +185,16 @@ class Claims(Books):
     def _seconds_of(self, hand: InHand) -> float:
         return max(1.0, min(self._lease_seconds, hand.lease.until - self._clock.monotonic()))
 
+    def _look_at_session(self, hand: InHand) -> None:
+        """Say once that a session is held for long: its connection, and what it has locked, are kept from others."""
+        written = hand.written
+        if written is not None and not written.said and written.held > HELD:
+            written.said = True
+            hand.log.warning(
+                "session_held", handler=self._handler, seconds=round(written.held, 1),
+                instead="context.on_done(function) writes after the handler, when there is no more waiting",
+            )  # fmt: skip
+
     def _renewed(self, hand: InHand, done: asyncio.Future[bool]) -> None:
         if done.exception() is None and not done.result() and hand.claim is not None:
             hand.context.tell()
@@ -210,34 +229,16 @@ class Claims(Books):
     def _answered(self) -> None:
         if self._away:
             self._log.info("database_back")
+            self._pulse.write(trouble="")
+            self._sessions.dispose()  # its idle connections may have died too, and a handler would learn it by failing
         self._away = False
 
     def _unanswered(self, error: BaseException) -> None:
         if not self._away:
-            origin = error.orig if isinstance(error, DBAPIError) and error.orig else error
-            self._log.warning("database_away", error=described(origin), meanwhile="no message is received")
+            why = described(database.origin(error))
+            self._log.warning("database_away", error=why, meanwhile="no message is received")
+            self._pulse.write(trouble=f"the ledger's database is away: {why}"[:TROUBLE_MAX])
         self._away = True
-
-
-def releaser(settings: Settings) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
-    """Give what releases a dead process's claim on one of its messages, from what its sign of life says of it."""
-    ledger = _ledger(settings, _engine(settings, 1))
-
-    def release(_: dict[str, Any], entry: dict[str, Any]) -> bool:
-        if "fence" not in entry:  # it died before it had claimed it
-            return False
-        return ledger.release(Claim(entry["claim"], entry["fence"], failures=0, crashes=0, suspect=False))
-
-    return release
-
-
-def _engine(settings: Settings, connections: int, *, statement_seconds: float = database.STATEMENT) -> Engine:
-    assert settings.database_url is not None
-    return database.engine(settings.database_url.get_secret_value(), connections, statement_seconds=statement_seconds)
-
-
-def _ledger(settings: Settings, engine: Engine) -> Ledger:
-    return Ledger(engine, settings.queue_url.rpartition("/")[2], settings.ledger_retention * 86_400)
 
 
 def _as_json(hand: InHand) -> str | None:

@@ -1,6 +1,7 @@
 """Which messages were in hand when a process died: one file a message in the run directory, best effort.
 
-Standard library only. The agent writes, processes read. A container's word alone: another one has its own.
+Standard library only. The agent writes, processes read. A container's word alone: what others know is in the ledger,
+where there is one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ class Record:
 
     crashes: int = 0
     alone: int = 0
+
+    def at_least(self, crashes: int, alone: int) -> Record:
+        """Give the record together with another one's word: each may know of deaths that the other has missed."""
+        return Record(max(self.crashes, crashes), max(self.alone, alone))
 
 
 class Crashes:

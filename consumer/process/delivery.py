@@ -104,7 +104,7 @@ class Delivery:
 
     async def _in_turn(self, hand: InHand) -> Ran:
         """Run a message that has killed its process before with no other beside it, and not for ever."""
-        record = self._crashes.of(hand.message.id)
+        record = self._books.crashes(hand, self._crashes.of(hand.message.id))
         hand.suspect = record.crashes > 0
         if record.alone >= self._settings.max_crashes:
             return Ran("raised", errors.Reject("crash"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import inspect, text, update
+from sqlalchemy import event, inspect, text, update
 
 from consumer import cli
 from consumer.errors import LedgerError
@@ -17,7 +18,7 @@ from consumer.message.ledger import Answer, Claim, Elsewhere, Ledger, Settled
 from consumer.message.lookup import Found, lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Engine
 
@@ -176,6 +177,64 @@ def test_only_what_has_expired_is_pruned_and_so_many_rows_at_a_time(ledger: Ledg
     assert ledger.look_up("kept") is not None
     pass_time(engine, DAY + 1)
     assert ledger.prune(10) == 1
+
+
+def test_a_row_that_is_just_being_claimed_is_neither_waited_for_nor_pruned(ledger: Ledger, engine: Engine) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    for key in ("claimed", "old"):
+        ledger.done(claimed(ledger, key=key), ttl=-1)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE consumer_ledger SET state = 'open' WHERE key = 'claimed'"))
+        assert ledger.prune() == 1
+    assert ledger.look_up("old") is None
+    assert ledger.look_up("claimed") is not None
+
+
+def test_a_dead_message_that_is_opened_again_runs_under_its_own_id_and_that_is_one_redrive(ledger: Ledger) -> None:
+    """A server's own move may keep the ids."""
+    assert ledger.failed(claimed(ledger), "down")
+    assert ledger.crashed(claimed(ledger), alone=True)
+    assert ledger.dead(claimed(ledger), "no such order")
+    claimed(ledger, key="in hand")
+    ledger.done(claimed(ledger, key="done"))
+    assert [ledger.reopen(), ledger.reopen("k"), ledger.reopen("done")] == [1, 0, 0]
+    again = claimed(ledger)
+    assert (again.attempt, again.suspect, again.fence) == (1, False, 4)
+    row = ledger.look_up("k")
+    assert row is not None
+    assert (row.redrives, row.reason, row.message_id) == (1, "no such order", "m1")
+    assert isinstance(asked(ledger, key="in hand"), Elsewhere)
+
+
+def round_trips(engine: Engine, call: Callable[[], object]) -> int:
+    """Count what libpq sends and waits for."""
+    with engine.connect() as connection:
+        driver: Any = connection.connection.dbapi_connection
+    with tempfile.TemporaryFile() as file:
+        driver.pgconn.trace(file.fileno())
+        call()
+        driver.pgconn.untrace()
+        file.seek(0)
+        lines = [line.split("\t") for line in file.read().decode().splitlines()]
+    assert {"F", "B"} <= {direction for _, direction, *_ in (line for line in lines if len(line) > 2)}
+    return sum(line[1] == "F" and line[3] in ("Sync", "Query") for line in lines if len(line) > 3)
+
+
+def test_a_claim_and_a_close_are_a_statement_each_and_connections_go_back_at_once(
+    ledger: Ledger, engine: Engine
+) -> None:
+    """And one round trip each: on PostgreSQL no BEGIN and no COMMIT, and no ping beforehand."""
+    said: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: said.append(given[2].split()[0]))
+    claim = claimed(ledger)
+    held = engine.pool.checkedout()  # type: ignore[attr-defined]
+    assert ledger.renew(claim, 90)
+    assert ledger.done(claim)
+    assert [word for word in said if word != "BEGIN"] == ["INSERT", "UPDATE", "UPDATE"]
+    assert held == engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    if engine.dialect.name == "postgresql":
+        assert round_trips(engine, lambda: ledger.done(claimed(ledger, key="k2"))) == 2
 
 
 def test_the_queries_use_the_indexes(engine: Engine, ledger: Ledger) -> None:

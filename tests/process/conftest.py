@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from process.standin_container import Up
+from support.databases import Effects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,3 +28,20 @@ def make(tmp_path: Path) -> Iterator[Make]:
     yield make
     for container in made:
         container.clean_up()
+
+
+@pytest.fixture
+def effects(database_url: str) -> Iterator[Effects]:
+    made = Effects(database_url)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def ledgered(env: dict[str, str], database_url: str, effects: Effects, tmp_path: Path) -> dict[str, str]:
+    """The environment of a container whose handler writes into the ledger's database."""
+    assert effects.all() == []
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    handler = {"CONSUMER_HANDLER": "support.ledgered:writes", "KILLED": str(killed)}
+    return {**env, "CONSUMER_DATABASE_URL": database_url, **handler}

@@ -1,71 +1,22 @@
-"""Nothing is done twice: real processes, a real queue, a real database, and SIGKILL at every step."""
+"""What the ledger promises of whole processes: a real queue, a real database."""
 
 from __future__ import annotations
 
-import sqlite3
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-from sqlalchemy import create_engine, make_url, text
-
+from consumer import cli
+from consumer.message.database import engine
+from consumer.message.ledger import Ledger
 from consumer.message.lookup import lookup
 from support.handlers import notes
-from support.ledgered import STEPS
-from support.programs import Program, wait_until
+from support.programs import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    import pytest
 
+    from support.databases import Effects
     from support.queues import Queues
-
-
-class Effects:
-    """The table that handlers write into."""
-
-    def __init__(self, url: str) -> None:
-        target = make_url(url)
-        self.engine = create_engine(
-            target if target.get_backend_name() == "sqlite" else target.set(drivername="postgresql+psycopg")
-        )
-        with self.engine.begin() as connection:
-            connection.execute(text("CREATE TABLE effects (id VARCHAR(100))"))
-
-    def all(self) -> list[str]:
-        with self.engine.begin() as connection:
-            return list(connection.scalars(text("SELECT id FROM effects")))
-
-
-@pytest.fixture
-def effects(database_url: str) -> Iterator[Effects]:
-    made = Effects(database_url)
-    yield made
-    made.engine.dispose()
-
-
-@pytest.fixture
-def ledgered(env: dict[str, str], database_url: str, effects: Effects) -> dict[str, str]:  # noqa: ARG001 - its table
-    return {**env, "CONSUMER_DATABASE_URL": database_url, "CONSUMER_HANDLER": "support.ledgered:writes"}
-
-
-@pytest.mark.timeout(240)  # two dozen deaths, each followed by the end of a lease
-def test_whatever_dies_at_whatever_step_an_effect_happens_exactly_once(
-    queues: Queues, ledgered: dict[str, str], effects: Effects, tmp_path: Path
-) -> None:
-    (tmp_path / "killed").mkdir()
-    short = {"CONSUMER_VISIBILITY_TIMEOUT": "3", "CONSUMER_PROCESSES": "3", "CONSUMER_LIMIT": "0"}
-    kinds = [(step, then) for step in STEPS for then in ("done", "fail", "reject")]
-    cases = [(step, then, ("session", "on_done")[number % 2]) for number, (step, then) in enumerate(kinds)]
-    ids = queues.send(*[{"step": step, "then": then, "by": by} for step, then, by in cases])
-    dead = {name for name, (_, then, _) in zip(ids, cases, strict=True) if then == "reject"}
-    with Program(tmp_path, "up", env={**ledgered, **short, "KILLED": str(tmp_path / "killed")}) as container:
-        wait_until(lambda: queues.left == 0, f"every message is settled\n{container.tail()}", 200)
-        assert container.terminate() == 0
-    assert sorted(effects.all()) == sorted(set(ids) - dead)
-    buried = [one["MessageAttributes"]["ConsumerReject"]["StringValue"] for one in queues.all_dead()]
-    assert len(buried) == len(dead)
-    assert {step for path in (tmp_path / "killed").iterdir() for step in [path.read_text()]} == set(STEPS)
 
 
 def test_a_message_sent_twice_by_the_queue_runs_once(
@@ -81,39 +32,22 @@ def test_a_message_sent_twice_by_the_queue_runs_once(
     assert len(notes(tmp_path / "books", "begin")) == 1
 
 
-def test_what_a_callback_raises_is_a_failure_and_nothing_of_the_run_is_kept(
+def test_callbacks_may_fail_commits_are_refused_and_results_are_kept(
     queues: Queues, ledgered: dict[str, str], effects: Effects, tmp_path: Path
 ) -> None:
-    (name,) = queues.send({"then": "callback fails"})
-    with Program(tmp_path, "work", env=ledgered) as program:
-        program.wait_for("delivered", outcome="done")
-        (failed,) = program.events("delivered", outcome="retry")
-        assert failed["error"].startswith("ZeroDivisionError")
-        assert program.events("delivered", outcome="done")[0]["attempt"] == 2
+    """What a callback raises is a failure, and nothing of the run is kept."""
+    good, late, bad = queues.send({}, {"then": "callback fails"}, {"then": "commit"})
+    with Program(tmp_path, "work", env={**ledgered, "CONSUMER_MAX_ATTEMPTS": "2"}) as program:
+        program.wait_for("delivered", 2, outcome="done")
+        program.wait_for("delivered", message_id=bad, outcome="reject")
         assert program.terminate() == 0
-    assert effects.all() == [name]
-
-
-def test_a_handler_may_not_commit_and_is_told_why(
-    queues: Queues, ledgered: dict[str, str], effects: Effects, tmp_path: Path
-) -> None:
-    queues.send({"then": "commit"})
-    with Program(tmp_path, "work", env={**ledgered, "CONSUMER_MAX_ATTEMPTS": "1"}) as program:
-        program.wait_for("delivered", outcome="reject")
-        assert "no commit by the handler" in program.events("delivered")[0]["error"]
-        assert program.terminate() == 0
-    assert effects.all() == []
-
-
-def test_the_result_can_be_looked_up(
-    queues: Queues, ledgered: dict[str, str], database_url: str, tmp_path: Path
-) -> None:
-    (name,) = queues.send({})
-    with Program(tmp_path, "work", env=ledgered) as program:
-        program.wait_for("delivered", outcome="done")
-        assert program.terminate() == 0
-    found = lookup(name, queue=queues.url, database_url=database_url)
-    assert (found.state, found.result) == ("done", {"report": name})
+    (failed,) = program.events("delivered", message_id=late, outcome="retry")
+    assert failed["error"].startswith("ZeroDivisionError")
+    assert program.events("delivered", message_id=late, outcome="done")[0]["attempt"] == 2
+    assert all("no commit by the handler" in one["error"] for one in program.events("delivered", message_id=bad))
+    assert sorted(effects.all()) == sorted([good, late])
+    found = [lookup(one, queue=queues.url, database_url=ledgered["CONSUMER_DATABASE_URL"]) for one in (good, bad)]
+    assert [(one.state, one.result) for one in found] == [("done", {"report": good}), ("failed", None)]
 
 
 def test_messages_with_one_key_are_done_once_and_said_to_be_repeats(
@@ -130,30 +64,32 @@ def test_messages_with_one_key_are_done_once_and_said_to_be_repeats(
     assert queues.left == 0
 
 
-def test_the_database_away_loses_nothing_and_ends_no_process(
-    queues: Queues, env: dict[str, str], tmp_path: Path
+def test_a_dead_message_that_is_sent_again_by_hand_runs_again(
+    queues: Queues, ledgered: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody holds the lock on the file for longer than anybody waits for it."""
-    url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    effects = Effects(url)
-    with Program(
-        tmp_path, "work", env={**env, "CONSUMER_DATABASE_URL": url, "CONSUMER_HANDLER": "support.ledgered:writes"}
-    ) as program:
-        queues.send({})
-        program.wait_for("delivered", outcome="done")
-        blocker = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
-        blocker.execute("BEGIN EXCLUSIVE")
-        (name,) = queues.send({})
-        program.wait_for("database_away")
-        time.sleep(3)
-        assert program.process.poll() is None
-        blocker.execute("COMMIT")
-        blocker.close()
-        program.wait_for("delivered", 2, outcome="done")
-        assert program.events("database_back")
+    """By our own command, and as anybody would with boto3: receive, send, delete."""
+    by_us, by_boto3 = queues.send({"order": "a", "then": "reject"}, {"order": "b", "then": "reject"})
+    with Program(tmp_path, "work", env={**ledgered, "CONSUMER_HANDLER": "support.ledgered:by_order"}) as program:
+        program.wait_for("delivered", 2, outcome="reject")
+        (Path(ledgered["KILLED"]) / "fixed").touch()
+        for name in ("CONSUMER_QUEUE_URL", "CONSUMER_DATABASE_URL"):
+            monkeypatch.setenv(name, ledgered[name])
+        assert cli.main(["failed", "retry", by_us]) == 0
+        (letter,) = queues.dead()
+        queues.sqs.send_message(
+            QueueUrl=queues.url, MessageBody=letter["Body"], MessageAttributes=letter["MessageAttributes"]
+        )
+        queues.sqs.delete_message(QueueUrl=queues.dlq_url, ReceiptHandle=letter["ReceiptHandle"])
+        again = program.wait_for("delivered", 2, outcome="done")
         assert program.terminate() == 0
-    assert effects.all().count(name) == 1
-    effects.engine.dispose()
+    assert {line["message_id"] for line in again}.isdisjoint({by_us, by_boto3})
+    assert [line["attempt"] for line in again] == [1, 1]
+    assert len(notes(tmp_path / "books")) == 2
+    assert (queues.left, queues.all_dead()) == (0, [])
+    ledger = engine(ledgered["CONSUMER_DATABASE_URL"], 1)
+    rows = [Ledger(ledger, queues.url.rpartition("/")[2], 1).look_up(key) for key in "ab"]
+    assert [(row.state, row.redrives, row.fence) for row in rows if row] == [("done", 1, 2), ("done", 1, 2)]
+    ledger.dispose()
 
 
 def test_without_a_ledger_a_session_is_refused_by_the_setting_s_name(

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from consumer import Context, Message, Reject, handler
+from consumer import Context, Message, Reject, Retry, handler
 from consumer.process.claims import Claims
-from consumer.process.pulse import started
 from consumer.process.settle import Settler
 from support.handlers import BOOKS, note
 
@@ -32,20 +31,30 @@ BEFORE_COMMIT, AFTER_COMMIT, BEFORE_SETTLE, AFTER_SETTLE = (
 STEPS = [
     BEFORE_CLAIM, AFTER_CLAIM, IN_HANDLER, AFTER_WRITES, BEFORE_COMMIT, AFTER_COMMIT, BEFORE_SETTLE, AFTER_SETTLE,
 ]  # fmt: skip
-OLD_ENOUGH = 1.2  # seconds; supervisord waits ever longer before it replaces what dies younger
+WAYS = ["fail", "retry", "callback fails", "release"]  # how a first run may end; the second one is done
 KILLED = Path(os.environ.get("KILLED", "/nowhere"))
 
 
 def reach(step: str, message: Message[Any]) -> None:
     """Die here, if this is the message's step and it has not been here before."""
-    body = json.loads(message.text)
-    once = KILLED / message.id
-    if body.get("step") == step and not once.exists():
-        once.write_text(step)
-        uptime = float(Path("/proc/uptime").read_text().split()[0])
-        age = uptime - (started(os.getpid()) or 0) / os.sysconf("SC_CLK_TCK")
-        time.sleep(max(0.0, OLD_ENOUGH - age))
+    if json.loads(message.text).get("step") == step and first(message, step):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def first(message: Message[Any], what: str) -> bool:
+    """Whether this has not happened to the message before, whoever ran it."""
+    try:
+        (KILLED / f"{message.id}.{what}").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def be_told(context: Context) -> None:
+    """Have the own process told to stop, and wait until the handler hears of it."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    while not context.stopping:
+        time.sleep(0.01)
 
 
 def effect(session: Session, message: Message[Any]) -> None:
@@ -56,19 +65,27 @@ def effect(session: Session, message: Message[Any]) -> None:
 def writes(message: Message[dict[str, Any]], context: Context) -> dict[str, str]:
     """Write one row, by the session or by a callback, and end as the body says."""
     note(message, "begin")
+    then = message.body.get("then")
+    now = then in WAYS and first(message, then)
+    if now and then == "release":
+        be_told(context)
     reach(IN_HANDLER, message)
     if message.body.get("by") == "on_done":
         context.on_done(lambda session: effect(session, message))
     else:
         effect(context.session, message)
     reach(AFTER_WRITES, message)
-    match message.body.get("then"):
-        case "fail" if context.attempt == 1:
+    match then:
+        case "fail" if now:
             raise ConnectionError("upstream is down")
+        case "retry" if now:
+            raise Retry(after=1)
+        case "callback fails" if now:
+            context.on_done(lambda _: 1 / 0)
+        case "release" if now:
+            time.sleep(600)  # the drain ends before
         case "reject":
             raise Reject("not an order")
-        case "callback fails" if context.attempt == 1:
-            context.on_done(lambda _: 1 / 0)
         case "commit":
             context.session.commit()
     note(message, "end")
@@ -77,6 +94,9 @@ def writes(message: Message[dict[str, Any]], context: Context) -> dict[str, str]
 
 @handler(key=lambda message: message.body["order"])
 def by_order(message: Message[dict[str, Any]]) -> None:
+    """Reject what cannot be handled before a fix."""
+    if message.body.get("then") == "reject" and not (KILLED / "fixed").exists():
+        raise Reject("not an order")
     note(message, "end")
 
 

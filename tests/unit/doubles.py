@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from botocore.exceptions import ClientError
 
+from consumer.lane import Lane
 from consumer.message.message import Message
 from consumer.message.queue import Counts, Queue
 from consumer.process.invoke import Invoker, Ran
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from consumer.message.outcome import Reject
     from consumer.process.context import Context
 
+T = TypeVar("T")
 DLQ = "https://sqs.eu-west-1.amazonaws.com/1/orders-dead"
 
 
@@ -173,6 +175,23 @@ class FakeInvoker(Invoker):
         del hooks
         self.resets += 1
         return self.reset_answer
+
+
+class Inline(Lane):
+    """A lane whose calls are done at once, on the loop; `hangs`: they never answer."""
+
+    def __init__(self, *_: object) -> None:
+        self.hangs = False
+
+    def run(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self.hangs:
+            return future
+        try:
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001 - as the real one
+            future.set_exception(error)
+        return future
 
 
 class FakeLeaks(Leaks):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -61,3 +63,20 @@ def test_a_failure_is_told_with_the_user_s_frames_alone(tmp_path: Path) -> None:
 
 def test_a_failure_without_a_cause_is_one_sentence() -> None:
     assert explained(HandlerError("app:handle: expected a function; got none.")).count("\n") == 0
+
+
+def test_with_a_ledger_the_database_s_driver_is_loaded_for_all_processes_and_nothing_is_connected() -> None:
+    """Each process would else spend 0.4 s and 12 MiB on it."""
+    program = """
+import sys
+from consumer.container import preload
+from consumer.process import books
+from unit.doubles import settings
+chosen = settings(database_url="postgresql://nobody@127.0.0.1:1/nothing")
+books.load(chosen)
+assert "psycopg" not in sys.modules
+books.warm(chosen)
+assert "psycopg" in sys.modules
+"""
+    pytest.importorskip("psycopg")
+    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "PYTHONPATH": ":".join(sys.path)})

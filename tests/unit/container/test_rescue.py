@@ -268,11 +268,42 @@ async def test_of_several_messages_in_hand_all_are_suspects_and_none_was_alone(s
 
 async def test_claims_are_released_before_the_queue_is_told(scene: Scene) -> None:
     path = scene.death(137, "m", "n")
-    seen: list[tuple[str, str, int]] = []
-    rescue = scene.rescue(claim=lambda life, entry: seen.append((life["name"], entry["message_id"], scene.desk.calls)))
+    seen: list[tuple[str, bool | None, int]] = []
+    rescue = scene.rescue(claim=lambda entry, alone: seen.append((entry["message_id"], alone, scene.desk.calls)))
     await rescue()
-    assert seen == [("worker_00", "m", 0), ("worker_00", "n", 0)]
+    assert seen == [("m", False, 0), ("n", False, 0)]
     assert not path.exists()
+
+
+@pytest.mark.parametrize(("ids", "facts", "alone"), [(["m"], {}, True), (["m"], {"told": True}, None)])
+async def test_with_a_claim_goes_the_word_whether_its_message_crashed_alone(
+    scene: Scene, ids: list[str], facts: dict[str, Any], *, alone: bool | None
+) -> None:
+    told: list[bool | None] = []
+    scene.death(137, *ids, **facts)
+    await scene.rescue(claim=lambda _, alone: told.append(alone))()
+    assert told == [alone]
+
+
+async def test_who_waited_for_its_turn_is_released_and_no_suspect(scene: Scene) -> None:
+    told: dict[str, bool | None] = {}
+    path = scene.life("m", "n")
+    life = json.loads(path.read_text())
+    life["in_hand"]["n.1"]["waiting"] = True
+    path.write_text(json.dumps(life))
+    scene.word(path, 137)
+    await scene.rescue(claim=lambda entry, alone: told.update({entry["message_id"]: alone}))()
+    assert told == {"m": True, "n": None}
+
+
+async def test_a_crash_that_only_the_ledger_knows_of_makes_the_message_wait_as_well(scene: Scene) -> None:
+    path = scene.life("m")
+    life = json.loads(path.read_text())
+    life["in_hand"]["m.1"]["crashes"] = 2
+    path.write_text(json.dumps(life))
+    scene.word(path, 137)
+    await scene.rescue()()
+    assert scene.desk.given == [("h-m", 68)]
 
 
 async def test_a_claim_that_cannot_be_released_keeps_no_message_back(scene: Scene) -> None:

@@ -83,6 +83,16 @@ def test_a_quiet_container_is_shown_as_such(tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.usefixtures("sqs")
+def test_why_a_process_receives_nothing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    why = "the ledger's database is away: OperationalError: connection refused"
+    live(tmp_path).write(trouble=why)
+    assert status.main(Namespace(json=False)) == 0
+    assert f"worker_00: {why}\n" in capsys.readouterr().out
+    assert status.main(Namespace(json=True)) == 0
+    assert json.loads(capsys.readouterr().out)["processes"][0]["trouble"] == why
+
+
+@pytest.mark.usefixtures("sqs")
 def test_a_life_that_is_over_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pulse = live(tmp_path)
     pulse.facts["start_ticks"] -= 1

@@ -1,0 +1,224 @@
+"""A process's dealings with its ledger: a real one on SQLite, and a database that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from sqlalchemy import text
+
+from consumer.message import schema
+from consumer.message.ledger import Claim
+from consumer.message.outcome import Done, Outcome, Reject, Release
+from consumer.process.claims import PATIENCE, Claims
+from consumer.process.delivery import Delivery
+from consumer.process.handlers import Handler
+from consumer.process.invoke import End, Ran
+from consumer.process.settle import Settler
+from unit.doubles import FakeInvoker, FakeQueue, Inline, Living, living, message
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from consumer.message.message import Message
+    from consumer.process.context import Context
+    from consumer.testing import FakeClock
+
+HANDLER = Handler(print, is_async=False, wants_context=True, decoder=cast("Any", None))
+AWAY = ConnectionError("connection refused")
+
+
+class Named(FakeInvoker):
+    async def key(self, message: Message[str]) -> End:
+        return End(value=message.id)
+
+
+class Desk:
+    """Deliveries with a ledger whose calls are done at once."""
+
+    def __init__(self, clock: FakeClock, folder: Path) -> None:
+        self.clock, self.journal = clock, list[str]()
+        self.life: Living = living(clock, self.journal, database_url=f"sqlite:///{folder / 'ledger.db'}")
+        self.queue = FakeQueue(clock, self.journal)
+        self.runs: list[Context] = []
+        self.work: Callable[[Context], object] = lambda _: None
+        self.invoker = Named(self.run, self.journal)
+        self.claims = Claims(self.life, HANDLER, self.invoker)
+        self.claims._lane = self.lane = Inline()
+        schema.migrate(self.claims._engine)
+        self.ledger = self.claims._ledger
+        self.away = False
+        for name in ("claim", "renew", "done", "release", "answers"):
+            self.breakable(name)
+        self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue), self.claims)
+
+    async def run(self, _: Message[str], context: Context, __: object) -> Ran:
+        self.runs.append(context)
+        try:
+            answer = self.work(context)
+            if hasattr(answer, "__await__"):
+                await answer
+        except Exception as error:  # noqa: BLE001 - as the real one
+            return Ran("raised", error)
+        return Ran("returned")
+
+    def deliver(self) -> asyncio.Task[Outcome]:
+        return asyncio.ensure_future(self.delivery.deliver(message()))
+
+    def write(self, context: Context) -> None:
+        context.session.execute(text("SELECT 1"))
+
+    def breakable(self, name: str) -> None:
+        """Have a call of the ledger answered by an error while the database is away."""
+        real = getattr(self.ledger, name)
+
+        def call(*given: Any, **more: Any) -> Any:
+            if self.away:
+                raise AWAY
+            return real(*given, **more)
+
+        setattr(self.ledger, name, call)
+
+
+@pytest.fixture
+async def desk(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Desk]:
+    made = Desk(clock, tmp_path)
+    yield made
+    made.claims._engine.dispose()
+    made.claims._sessions.dispose()
+
+
+async def test_a_message_that_other_containers_have_seen_crash_runs_alone_and_says_so_to_the_agent(desk: Desk) -> None:
+    for alone in (False, True):
+        claim = desk.ledger.claim("m1", "m1", "d", 90)
+        assert isinstance(claim, Claim)
+        assert desk.ledger.crashed(claim, alone=alone)
+    seen: list[tuple[bool, int]] = []
+    desk.work = lambda _: seen.append(
+        (desk.delivery.company.reserved, desk.life.sign.facts["in_hand"]["m1.1"]["crashes"])
+    )
+    assert await desk.deliver() == Done()
+    assert seen == [(True, 1)]
+    assert desk.runs[0].attempt == 2
+
+
+async def test_what_has_crashed_alone_often_enough_anywhere_is_rejected_without_a_run(desk: Desk) -> None:
+    for _ in range(3):
+        claim = desk.ledger.claim("m1", "m1", "d", 90)
+        assert isinstance(claim, Claim)
+        assert desk.ledger.crashed(claim, alone=True)
+    outcome = await desk.deliver()
+    assert isinstance(outcome, Reject)
+    assert (outcome.reason, outcome.key, desk.runs) == ("crash", "m1", [])
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(9, 0), (11, 1), (200, 1)])
+async def test_a_session_held_open_for_long_is_a_warning_with_the_handler_s_name(
+    desk: Desk, seconds: float, said: int
+) -> None:
+    async def wait(context: Context) -> None:
+        desk.write(context)
+        await desk.clock.sleep(seconds)
+
+    desk.work = wait
+    delivery = desk.deliver()
+    await desk.clock.advance(seconds / 2)
+    assert len(desk.life.lines.named("session_held")) == int(seconds == 200), "while it lasts, with a renewal"
+    await desk.clock.advance(seconds)
+    assert await delivery == Done()
+    lines = desk.life.lines.named("session_held")
+    assert [(line["handler"], line["message_id"]) for line in lines] == [("app:handle", "m1")] * said
+
+
+async def test_what_a_callback_does_counts_and_a_wait_before_it_does_not(desk: Desk) -> None:
+    async def wait(context: Context) -> None:
+        await desk.clock.sleep(100)
+        context.on_done(lambda _: desk.clock.freeze_jump(11))
+
+    desk.work = wait
+    delivery = desk.deliver()
+    await desk.clock.advance(100)
+    assert await delivery == Done()
+    assert [line["seconds"] for line in desk.life.lines.named("session_held")] == [11.0]
+
+
+async def test_while_the_database_is_away_a_message_not_yet_claimed_is_held_for_a_minute_then_given_back(
+    desk: Desk,
+) -> None:
+    desk.away = True
+    delivery = desk.deliver()
+    await desk.clock.advance(PATIENCE - 1)
+    assert not delivery.done()
+    assert "extend m1 90" in desk.journal, "under lease"
+    assert "ConnectionError: connection refused" in desk.life.sign.facts["trouble"]
+    await desk.clock.advance(10)
+    assert await delivery == Release("database_away")
+    assert (desk.journal[-1], desk.runs) == ("delay m1 0", [])
+
+
+async def test_nothing_is_received_until_the_database_is_back_and_status_says_why(desk: Desk) -> None:
+    desk.away = True
+    delivery = desk.deliver()
+    await desk.clock.advance(PATIENCE + 10)
+    await delivery
+    ready = asyncio.ensure_future(desk.claims.ready())
+    await desk.clock.advance(600)
+    assert not ready.done()
+    assert desk.life.sign.facts["trouble"]
+    desk.away = False
+    await desk.clock.advance(6)
+    assert ready.done()
+    assert desk.life.sign.facts["trouble"] == ""
+    assert [len(desk.life.lines.named(name)) for name in ("database_away", "database_back")] == [1, 1]
+
+
+async def test_a_finished_run_keeps_its_lease_and_closes_when_the_database_is_back(desk: Desk) -> None:
+    desk.work = lambda _: setattr(desk, "away", True)
+    delivery = desk.deliver()
+    await desk.clock.advance(1000)
+    assert not delivery.done()
+    assert desk.journal.count("extend m1 90") > 30
+    desk.away = False
+    await desk.clock.advance(6)
+    assert await delivery == Done()
+    assert (desk.journal[-1], len(desk.runs)) == ("delete m1", 1)
+    row = desk.ledger.look_up("m1")
+    assert row is not None
+    assert row.state == "done"
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize(("writes", "last"), [(False, "delete m1"), (True, "delay m1 0")])
+async def test_at_stop_the_database_has_two_seconds_and_then_the_queue_is_told(
+    desk: Desk, last: str, *, writes: bool, hangs: bool
+) -> None:
+    """What was written is not in the database: to delete its message would be to lose it."""
+
+    def work(context: Context) -> None:
+        if writes:
+            context.on_done(lambda session: session.execute(text("SELECT 1")))
+        desk.away = True
+        desk.lane.hangs = hangs
+
+    desk.work = work
+    delivery = desk.deliver()
+    await desk.clock.advance(5)
+    desk.life.stop.tell("SIGTERM")
+    desk.life.stop.finish()
+    await desk.clock.advance(2.1)
+    assert delivery.done()
+    assert desk.journal[-1] == last
+
+
+async def test_idle_connections_of_sessions_are_dropped_with_the_database(desk: Desk) -> None:
+    """A handler would else learn by failing that its connection is dead."""
+    desk.work = desk.write
+    assert await desk.deliver() == Done()
+    pool: Any = desk.claims._sessions.pool
+    assert pool.checkedin() == 1
+    desk.claims._unanswered(AWAY)
+    desk.claims._answered()
+    fresh: Any = desk.claims._sessions.pool
+    assert fresh.checkedin() == 0
