@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 LAG = 5.0  # seconds between two looks: after a longer gap the whole container may have stood still
-MARGIN = 15.0  # seconds beyond grace and drain, in which a process leaves by itself
+MARGIN = 15.0  # seconds beyond limit, grace and drain, in which a process leaves by itself
 
 
 class Watchdog:
@@ -29,8 +29,7 @@ class Watchdog:
 
     def __init__(self, picture: Picture, settings: Settings, clock: Clock, kills: Kills) -> None:
         self._picture, self._clock, self._kills = picture, clock, kills
-        self._limit = settings.time_limit
-        self._overstay = settings.time_limit_grace + settings.drain_seconds + MARGIN
+        self._longest = settings.time_limit + settings.time_limit_grace + settings.drain_seconds + MARGIN
         self._since: dict[tuple[object, ...], float] = {}
         self._looked = clock.monotonic()
 
@@ -50,12 +49,11 @@ class Watchdog:
         silent = self._lasts(before, *who, "beat", life["beat"])
         if silent > life["pulse_timeout"]:
             return f"its sign of life has stood still for {silent:.0f} s"
-        wall = self._clock.time()
         for key, entry in life["in_hand"].items():
-            ran = wall - entry.get("began", entry["since"])
-            if entry.get("waiting") or ran < self._limit:
+            if entry.get("waiting"):
                 continue
-            if self._lasts(before, *who, key) > self._overstay:
+            ran = self._lasts(before, *who, key)
+            if ran > self._longest:
                 return f"message {entry['message_id']} has run for {ran:.0f} s, far past its limit"
         return ""
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from consumer.message.deadletter import ATTRIBUTE, sendable
+from consumer.message.deadletter import ATTRIBUTE, again
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,11 +81,13 @@ class Letter:
 
     def whole(self) -> dict[str, Any]:
         """Give all of it, the body too."""
-        raw = self.message.raw_attributes.items()
+        message = self.message
         attributes = {
-            name: {"type": one["DataType"], "value": _printable(one)} for name, one in raw if name != ATTRIBUTE
+            name: {"type": message.raw_attributes[name]["DataType"], "value": _printable(value)}
+            for name, value in message.attributes.items()
+            if name != ATTRIBUTE
         }
-        rest = {"group_id": self.message.group_id, "attributes": attributes, "body": self.message.text}
+        rest = {"group_id": message.group_id, "attributes": attributes, "body": message.text}
         return self.public() | {"text": self.text} | rest
 
 
@@ -108,8 +110,7 @@ def _count(said: Mapping[str, Any], name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _printable(one: Mapping[str, Any]) -> str:
-    value = one.get("StringValue", one.get("BinaryValue", ""))
+def _printable(value: str | bytes) -> str:
     return value.hex() if isinstance(value, bytes) else value
 
 
@@ -156,15 +157,12 @@ def request(letter: Letter, *, fifo: bool, from_fifo: bool) -> dict[str, Any]:
     makes no duplicate in a FIFO queue.
     """
     message = letter.message
-    attributes = {name: sendable(one) for name, one in message.raw_attributes.items() if name != ATTRIBUTE}
-    made: dict[str, Any] = {"MessageBody": message.text, "MessageAttributes": attributes}
+    group = (
+        None if from_fifo else message.group_id
+    )  # of a fair queue; a FIFO dead-letter queue's groups were made up there
+    made = again(message, group=(message.group_id or letter.message_id) if fifo else group)
     if fifo:
-        made["MessageGroupId"] = message.group_id or letter.message_id
         made["MessageDeduplicationId"] = f"retry-{message.id}"
-    elif message.group_id and not from_fifo:  # of a fair queue; a FIFO dead-letter queue's groups were made up there
-        made["MessageGroupId"] = message.group_id
-    if trace := message.system.get("AWSTraceHeader"):
-        made["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": trace}}
     return made
 
 

@@ -36,15 +36,25 @@ class Entry:
 
 
 def entry(message: Message[Any], reject: Reject, attempt: int, *, fifo: bool) -> Entry:
-    """Build the request for one rejected message. Pure."""
-    given = {name: sendable(one) for name, one in message.raw_attributes.items() if name != ATTRIBUTE}
-    reason = {"DataType": "String", "StringValue": explain(message, reject, attempt)}
-    everything = {**given, ATTRIBUTE: reason}
-    fits = len(everything) <= ATTRIBUTES_MAX and size(message.text, everything) <= SIZE_MAX
-    request: dict[str, Any] = {"MessageBody": message.text, "MessageAttributes": everything if fits else given}
+    """Build the request for one rejected message: the message as it was, with the reason. Pure."""
+    request = again(message, group=(message.group_id or message.id) if fifo else message.group_id)
     if fifo:
-        request |= {"MessageGroupId": message.group_id or message.id, "MessageDeduplicationId": message.id}
-    return Entry(request, fits)
+        request["MessageDeduplicationId"] = message.id
+    reason = {"DataType": "String", "StringValue": explain(message, reject, attempt)}
+    everything = {**request["MessageAttributes"], ATTRIBUTE: reason}
+    fits = len(everything) <= ATTRIBUTES_MAX and size(message.text, everything) <= SIZE_MAX
+    return Entry({**request, "MessageAttributes": everything} if fits else request, fits)
+
+
+def again(message: Message[Any], *, group: str | None) -> dict[str, Any]:
+    """Build the request that sends a message as it was, without our reason: its attributes, its trace, its group."""
+    given = {name: _sendable(one) for name, one in message.raw_attributes.items() if name != ATTRIBUTE}
+    request: dict[str, Any] = {"MessageBody": message.text, "MessageAttributes": given}
+    if group:
+        request["MessageGroupId"] = group
+    if trace := message.system.get("AWSTraceHeader"):
+        request["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": trace}}
+    return request
 
 
 def explain(message: Message[Any], reject: Reject, attempt: int) -> str:
@@ -86,6 +96,6 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))  # JSON may carry lone surrogates, in an attribute's name even
 
 
-def sendable(one: Mapping[str, Any]) -> dict[str, Any]:
+def _sendable(one: Mapping[str, Any]) -> dict[str, Any]:
     """Give a received attribute as SendMessage takes it."""
     return {key: value for key, value in one.items() if key in {"DataType", "StringValue", "BinaryValue"}}

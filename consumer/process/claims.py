@@ -94,7 +94,9 @@ class Claims(Books):
                 hand.claim = answer
                 hand.number(answer.attempt)
                 on_record = self.crashes(hand, Record()).crashes
-                self._pulse.hold(hand.key, claim=answer.key, fence=answer.fence, crashes=on_record)
+                self._pulse.hold(
+                    hand.key, claim=answer.key, fence=answer.fence, crashes=on_record, attempt=answer.attempt
+                )
                 return None
             case Settled(state=schema.DONE):
                 return self._done_already(hand, answer, digest)

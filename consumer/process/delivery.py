@@ -84,14 +84,14 @@ class Delivery:
                 hand.ran = await self._run(hand)
                 outcome = await self._books.close(hand, self._decide)
         self._drop(hand)
-        outcome = await self._settler.settle(hand.lease, outcome, hand.log, fenced=self._books.fenced)
+        outcome = await self._settler.settle(hand, outcome, fenced=self._books.fenced)
         if hand.suspect and isinstance(outcome, Done | Reject):
             self._crashes.forget(hand.message.id)
         self._report(hand, outcome)
         return outcome
 
     async def _run(self, hand: InHand) -> Ran:
-        """Run the handler. One that hangs keeps its lease until the others are done: only its process can end it."""
+        """See a run through. One that hangs keeps its lease until the others are done: only its process can end it."""
         if self._stop.told:
             hand.context.tell()
         ran = await self._in_turn(hand)
@@ -103,7 +103,7 @@ class Delivery:
         return ran
 
     async def _in_turn(self, hand: InHand) -> Ran:
-        """Run a message that has killed its process before with no other beside it, and not for ever."""
+        """Run the handler. A message with crashes on record runs alone, and no more after `max_crashes`."""
         record = self._books.crashes(hand, self._crashes.of(hand.message.id))
         hand.suspect = record.crashes > 0
         if record.alone >= self._settings.max_crashes:
@@ -113,8 +113,8 @@ class Delivery:
             return Ran("interrupted")
         try:
             hand.began = self._clock.monotonic()
-            if self._pulse.facts["in_hand"].get(hand.key, {}).pop("waiting", False):
-                self._pulse.hold(hand.key, began=self._clock.time())
+            if self._pulse.facts["in_hand"].get(hand.key, {}).get("waiting"):
+                self._pulse.hold(hand.key, waiting=False)
             return await self._invoker.invoke(hand.message, hand.context, self._stop)
         finally:
             self.company.leave()

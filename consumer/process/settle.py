@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -15,11 +15,9 @@ from consumer.process.patience import Verb
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from structlog.typing import FilteringBoundLogger
-
     from consumer.message.lease import Lease
-    from consumer.message.message import Message
     from consumer.message.queue import Queue
+    from consumer.process.delivery import InHand
     from consumer.process.life import Life
 
 LONGEST_WAIT = 5.0  # seconds between tries
@@ -32,23 +30,20 @@ class Settler:
         self._settings, self._clock, self._patience = life.settings, life.clock, life.patience
         self._queue = queue
 
-    async def settle(
-        self, lease: Lease, outcome: Outcome, log: FilteringBoundLogger, *, fenced: bool = False
-    ) -> Outcome:
+    async def settle(self, hand: InHand, outcome: Outcome, *, fenced: bool = False) -> Outcome:
         """Tell the queue; return what became of the message: LeftAlone when the queue would not have it.
 
         fenced: the ledger has taken a success in, and whoever gets the message next will not run it.
         """
-        if lease.lost and not (
-            fenced and isinstance(outcome, Done)
-        ):  # the process may have been stopped and continued while the lease's last renewal was awaited
+        # The lease may have ended while its last renewal was awaited, the process being stopped and continued.
+        if hand.lease.lost and not (fenced and isinstance(outcome, Done)):
             return LeftAlone()
         try:
-            await self._tell(lease, outcome, log)
+            await self._tell(hand, outcome)
         except Exception as error:
             if trouble(error) is Trouble.FAULT:
                 raise
-            log.error(  # noqa: TRY400 - where it comes from says nothing, what it says all
+            hand.log.error(  # noqa: TRY400 - where it comes from says nothing, what it says all
                 "settle_failed",
                 outcome=outcome.name,
                 error=explained(error),
@@ -58,8 +53,8 @@ class Settler:
         self._patience.answered(Verb.SETTLE)
         return outcome
 
-    async def _tell(self, lease: Lease, outcome: Outcome, log: FilteringBoundLogger) -> None:
-        queue, message = self._queue, lease.message
+    async def _tell(self, hand: InHand, outcome: Outcome) -> None:
+        queue, lease, message = self._queue, hand.lease, hand.message
         match outcome:
             case Done():
                 await self._persist(lambda: queue.delete(message), lease)
@@ -67,7 +62,7 @@ class Settler:
                 await self._persist(lambda: queue.delay(message, delay), lease)
             case Release():
                 await self._persist(lambda: queue.delay(message, 0), lease)
-            case Reject() if await self._buried(lease, outcome, log):
+            case Reject() if await self._buried(hand, outcome):
                 await self._persist(lambda: queue.delete(message), lease)
             case Reject():
                 later = within(self._settings.backoff_cap, left=lease.left_of_sqs)
@@ -75,22 +70,23 @@ class Settler:
             case LeftAlone():
                 pass
 
-    async def _buried(self, lease: Lease, reject: Reject, log: FilteringBoundLogger) -> bool:
+    async def _buried(self, hand: InHand, reject: Reject) -> bool:
         """Send a message to the dead-letter queue, if there is one; say whether it may be deleted."""
         if not self._queue.dlq_url:
             return self._settings.without_dlq == "delete"
         try:
-            await self._persist(lambda: self._dead_letter(lease.message, reject, log), lease)
+            await self._persist(lambda: self._dead_letter(hand, reject), hand.lease)
         except ClientError as error:
             if trouble(error) is not Trouble.HANDLE:
                 raise
-            log.error("dead_letter_refused", error=explained(error), meanwhile="the message stays in its queue")  # noqa: TRY400
+            meanwhile = "the message stays in its queue"
+            hand.log.error("dead_letter_refused", error=explained(error), meanwhile=meanwhile)  # noqa: TRY400 - as above
             return False
         return True
 
-    async def _dead_letter(self, message: Message[Any], reject: Reject, log: FilteringBoundLogger) -> None:
-        if not await self._queue.dead_letter(message, reject, message.receive_count):
-            log.warning("reject_reason_left_out", why="ten attributes or 1 MiB are full")
+    async def _dead_letter(self, hand: InHand, reject: Reject) -> None:
+        if not await self._queue.dead_letter(hand.message, reject, hand.context.attempt):
+            hand.log.warning("reject_reason_left_out", why="ten attributes or 1 MiB are full")
 
     async def _persist(self, verb: Callable[[], Awaitable[None]], lease: Lease) -> None:
         """Try until it works or the lease is over; then the message may be somebody else's."""

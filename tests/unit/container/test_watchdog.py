@@ -85,7 +85,7 @@ async def test_a_process_that_does_not_end_a_run_far_past_its_limit_is_killed(sc
 async def test_time_spent_waiting_for_a_turn_is_no_run(scene: Scene) -> None:
     scene.hold(waiting=True)
     await scene.look(200, beating=True)
-    scene.in_hand["m.1"] |= {"waiting": False, "began": scene.clock.time()}
+    scene.in_hand["m.1"] |= {"waiting": False}
     await scene.look(80, beating=True)
     assert not scene.killed
 
@@ -96,6 +96,7 @@ async def test_a_wall_clock_that_is_set_forward_kills_nobody(scene: Scene, monke
     now = scene.clock.time
     monkeypatch.setattr(scene.clock, "time", lambda: now() + 3600)
     await scene.look(30, beating=False)
+    await scene.look(60 + 10 + 20 - 33, beating=True)
     assert not scene.killed
 
 

@@ -70,9 +70,8 @@ def test_a_list_s_row_holds_neither_body_nor_error_text_and_a_whole_letter_both(
 
 def test_a_binary_attribute_can_be_shown() -> None:
     raw = {"b": {"DataType": "Binary", "BinaryValue": b"\x00\xff"}}
-    assert Letter.of(replace(message(), raw_attributes=raw)).whole()["attributes"] == {
-        "b": {"type": "Binary", "value": "00ff"}
-    }
+    binary = replace(message(), raw_attributes=raw, attributes={"b": b"\x00\xff"})
+    assert Letter.of(binary).whole()["attributes"] == {"b": {"type": "Binary", "value": "00ff"}}
 
 
 @given(st.text(min_size=1), st.dictionaries(st.text(min_size=1, max_size=8), st.text(min_size=1), max_size=8))
@@ -81,6 +80,12 @@ def test_what_goes_back_is_what_came(body: str, attributes: dict[str, str]) -> N
     original = replace(message(body=body), raw_attributes=raw)
     back = request(Letter.of(dead(original, Reject("x"))), fifo=False, from_fifo=False)
     assert back == {"MessageBody": body, "MessageAttributes": raw}
+
+
+def test_a_trace_and_a_fair_queue_s_group_survive_a_death_and_a_retry() -> None:
+    there = entry(message(MessageGroupId="g", AWSTraceHeader="Root=1"), Reject("x"), 1, fifo=False).request
+    assert there["MessageSystemAttributes"] == {"AWSTraceHeader": text_attribute("Root=1")}
+    assert there["MessageGroupId"] == "g"
 
 
 def test_a_trace_goes_back_with_its_message() -> None:

@@ -8,6 +8,8 @@ from botocore.exceptions import ConnectTimeoutError
 
 from consumer.message.lease import Lease
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
+from consumer.process.context import Context
+from consumer.process.delivery import InHand
 from consumer.process.settle import Settler
 from unit.doubles import FakeQueue, Living, living, message, refusal
 
@@ -27,9 +29,11 @@ class Counter:
         self.queue = FakeQueue(clock)
         self.settler = Settler(self.life, self.queue)
         self.lease = Lease(message(), self.queue, clock, visibility=90, heartbeat=30)
+        context = Context(7, self.life.log, remaining=lambda: 90)
+        self.hand = InHand(message(), context, self.lease, self.life.log, 0.0, "m1.1")
 
     def settle(self, outcome: Outcome) -> asyncio.Task[Outcome]:
-        return asyncio.ensure_future(self.settler.settle(self.lease, outcome, self.life.log))
+        return asyncio.ensure_future(self.settler.settle(self.hand, outcome))
 
 
 @pytest.fixture
@@ -125,6 +129,11 @@ async def test_a_message_is_sent_to_the_dead_letter_queue_once_however_often_its
     await counter.clock.advance(30)
     assert await settling == Reject("x")
     assert counter.queue.journal == ["dead_letter m1"] + ["delete m1"] * 4
+
+
+async def test_a_dead_letter_bears_the_attempt_that_the_handler_saw(counter: Counter) -> None:
+    await counter.settle(Reject("x"))
+    assert [attempt for _, _, attempt in counter.queue.dead] == [7]
 
 
 async def test_a_reason_that_found_no_room_is_logged(counter: Counter) -> None:
