@@ -161,7 +161,7 @@ def run() -> int:
         settings, _ = environment.load()  # what there is to warn of, the processes say
         folder = rundir.resolve(settings.run_dir)
     except SettingsError as error:
-        return output.refuse(Leaving.SETTINGS, error.problems)
+        return output.refuse(error)
     tags = logs.identity("agent", settings.queue_url)
     sink = output.stdout(tags)
     log = logs.configure(form=settings.log_format, level=settings.log_level, sink=sink, **tags)

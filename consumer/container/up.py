@@ -20,7 +20,7 @@ from consumer.container.lives import Lives
 from consumer.container.stdout import Stdout
 from consumer.errors import SettingsError, problem
 from consumer.hearing import STOPPING
-from consumer.process import memory
+from consumer.process import memory, output
 from consumer.process.stop import Leaving
 from consumer.settings import PREFIX
 
@@ -50,8 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
         configuration = _configuration(arguments.configuration)
         folder = claim.run_directory(settings.run_dir)
     except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return Leaving.SETTINGS.value
+        return output.refuse(error)
     _export(settings, given, folder)
     log = _log_descriptor()
     settings, _ = environment.load()  # once more, as the processes will find it: they share what is loaded by it

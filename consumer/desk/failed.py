@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from consumer.clock import Clock
 from consumer.desk import failedpage as page
+from consumer.desk import terminal
 from consumer.desk.deadletters import DeadLetters
 from consumer.desk.letter import DAY, HOUR, MINUTE, Filter, Letter, statistics
 from consumer.desk.reopening import Reopening
@@ -76,9 +77,9 @@ def main(arguments: Namespace) -> int:
         chosen = _chosen(arguments)
         return _Desk(DeadLetters.open(Clock()), arguments, chosen).run()
     except SettingsError as error:
-        return page.complain(str(error), Leaving.SETTINGS.value)
+        return terminal.complain("failed", str(error), Leaving.SETTINGS.value)
     except (ClientError, BotoCoreError) as error:
-        return page.complain(f"expected an answer of the queue; got {explained(error)}", 1)
+        return terminal.complain("failed", f"expected an answer of the queue; got {explained(error)}", 1)
 
 
 def _chosen(arguments: Namespace) -> Filter:
@@ -128,10 +129,10 @@ class _Desk:
                 elif asked.action == "retry":
                     letters.retry(
                         self._hand, self._chosen, asked.rate,
-                        before=lambda letter: self._reopening.one(letter.key), tell=page.progress,
+                        before=lambda letter: self._reopening.one(letter.key), tell=terminal.progress,
                     )  # fmt: skip
                 else:
-                    letters.remove(self._hand, self._chosen, tell=page.progress)
+                    letters.remove(self._hand, self._chosen, tell=terminal.progress)
             except KeyboardInterrupt:
                 letters.interrupted(self._hand)
                 raise
@@ -139,7 +140,7 @@ class _Desk:
     def _moved(self) -> bool:
         self._reopening.all()
         try:
-            return self._letters.move(self._arguments.rate, page.progress)
+            return self._letters.move(self._arguments.rate, terminal.progress)
         except KeyboardInterrupt:
             self._letters.cancel()
             raise
@@ -159,7 +160,7 @@ class _Desk:
         letters = self._letters.standing if self._arguments.action in page.PAST else self._letters.look
         for letter in letters(hand, self._chosen):
             self._found.append(self._facts(letter))
-            page.progress(len(self._found))
+            terminal.progress(len(self._found))
             if len(self._found) == limit:
                 self._letters.result.notes.append(f"stopped after {limit}, as asked; there may be more")
                 break
@@ -169,7 +170,7 @@ class _Desk:
 
     def _report(self) -> None:
         asked, result = self._arguments, self._letters.result
-        page.clear()
+        terminal.clear()
         if self._hand is not None and self._hand.left_hidden:
             result.notes.append(f"{self._hand.left_hidden} messages stay hidden for up to {self._hand.seconds} s")
         found = sorted(self._found, key=lambda one: (one["sent"], one["id"]))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from consumer.desk.letter import age
 from consumer.desk.table import table
+from consumer.desk.terminal import clean, say, some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consumer.desk.deadletters import Result
 
-SHOWN = 10  # problems listed for people; all of them with --json
 PAST = {"retry": "sent back", "remove": "removed"}
 NAMES = {"retry": "retried", "remove": "removed"}
 WIDE = 60  # characters of a reason in a table
@@ -61,7 +60,7 @@ def show(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         facts["sent"] = datetime.fromtimestamp(one["sent"], UTC).isoformat(sep=" ", timespec="seconds")
         for name, value in one["attributes"].items():
             facts[f"attribute {name}"] = f"{value['value']} ({value['type']})"
-        rows = [(name, _clean(str(value))) for name, value in facts.items() if value not in (None, "")]
+        rows = [(name, clean(str(value))) for name, value in facts.items() if value not in (None, "")]
         print(table(("field", "value"), rows))
         print(f"\n{_pretty(one['body'])}")
 
@@ -96,46 +95,19 @@ def done(result: Result, action: str, *, as_json: bool) -> None:
 
 def remarks(result: Result) -> None:
     """Tell on stderr what else there is to know."""
-    told = [f"{name}: {text}" for name, text in (result.failed | result.twice).items()]
-    for line in told[:SHOWN]:
-        _say(line)
-    if len(told) > SHOWN:
-        _say(f"... and {len(told) - SHOWN} more; --json lists them all")
+    some(f"{name}: {text}" for name, text in (result.failed | result.twice).items())
     for name in sorted(result.missing):
-        _say(f"{name}: no such message of this queue is there; somebody else may be looking at it")
+        say(f"{name}: no such message of this queue is there; somebody else may be looking at it")
     if result.of_others:
-        _say(f"left: {result.of_others} that SQS has moved here from another queue")
+        say(f"left: {result.of_others} that SQS has moved here from another queue")
     if result.arrived:
-        _say(f"left: {result.arrived} that came in since the start")
+        say(f"left: {result.arrived} that came in since the start")
     if result.behind:
-        _say(f"not seen: about {result.behind} behind others of their groups, as SQS hands out a FIFO queue")
+        say(f"not seen: about {result.behind} behind others of their groups, as SQS hands out a FIFO queue")
     for note in result.notes:
-        _say(note)
+        say(note)
     if result.stopped:
-        _say(f"stopped: {result.stopped}")
-
-
-def complain(text: str, code: int) -> int:
-    """Say on stderr why nothing was done; return the exit code."""
-    _say(f"consumer failed: {text}")
-    return code
-
-
-def progress(count: int) -> None:
-    """Show on a terminal how far it is."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r{count} ")
-        sys.stderr.flush()
-
-
-def clear() -> None:
-    """Wipe the progress off the terminal."""
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
-
-
-def _say(text: str) -> None:
-    print(_clean(text), file=sys.stderr)
+        say(f"stopped: {result.stopped}")
 
 
 def _known(value: object) -> object:
@@ -145,16 +117,11 @@ def _known(value: object) -> object:
 def _cell(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return _clean(value if len(value) <= WIDE else value[: WIDE - 3] + "...")
-
-
-def _clean(text: str, keep: str = "") -> str:
-    """Take out what a terminal would obey: the text came in with a message."""
-    return "".join(one if one.isprintable() or one in keep else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return clean(value if len(value) <= WIDE else value[: WIDE - 3] + "...")
 
 
 def _pretty(body: str) -> str:
     try:
-        return _clean(json.dumps(json.loads(body), indent=2, ensure_ascii=False), keep="\n")
+        return clean(json.dumps(json.loads(body), indent=2, ensure_ascii=False), keep="\n")
     except (ValueError, RecursionError):
-        return _clean(body, keep="\n\t")
+        return clean(body, keep="\n\t")

@@ -10,11 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer import environment
 from consumer.desk.table import table
-from consumer.errors import LedgerError, SettingsError, problem
+from consumer.errors import LedgerError, SettingsError, described, problem
 from consumer.message import database, schema
 from consumer.message.ledger import Ledger
-from consumer.message.trouble import explained
-from consumer.process.stop import Leaving
+from consumer.process import output
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -38,10 +37,11 @@ def main(arguments: Namespace) -> int:
         ledger = Ledger.of(settings, engine)
         facts = ACTIONS[arguments.action](engine, ledger)
     except (SettingsError, LedgerError) as error:
-        print(error, file=sys.stderr)
-        return Leaving.SETTINGS.value
+        return output.refuse(error)
     except (SQLAlchemyError, OSError) as error:
-        print(f"the ledger: expected an answer of its database; got {explained(error)}", file=sys.stderr)
+        print(
+            f"the ledger: expected an answer of its database; got {described(database.origin(error))}", file=sys.stderr
+        )
         return 1
     engine.dispose()
     print(json.dumps(facts) if arguments.json else table(("", "rows"), list(facts.items())))

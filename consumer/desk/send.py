@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from consumer.clock import Clock
 from consumer.desk.lines import Line, read
 from consumer.desk.sender import Result, Sender
+from consumer.desk.terminal import clear, complain, progress, say, some
 from consumer.errors import INTERRUPTED, SettingsError, problem
 from consumer.message import client
 from consumer.message.queue import locate
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from mypy_boto3_sqs import SQSClient
-
-SHOWN = 10  # problems listed for people; all of them with --json
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -56,13 +55,13 @@ def main(arguments: Namespace) -> int:
                 return _report(arguments, Result(failed=bad, stopped="nothing is sent of a file with a bad line"))
             return _send(arguments, stream)
     except SettingsError as error:
-        return _complain(str(error))
+        return _refuse(str(error))
     except OSError as error:
         got = f"{arguments.file}: {error.strerror}"
-        return _complain(f"expected a file of lines that can be read; got {got}. To do: check the path.")
+        return _refuse(f"expected a file of lines that can be read; got {got}. To do: check the path.")
     except (ClientError, BotoCoreError) as error:
         got = f"{code(error)}: {error}"
-        return _complain(f"expected a queue to send to; got {got}. To do: check --queue, region and credentials.")
+        return _refuse(f"expected a queue to send to; got {got}. To do: check --queue, region and credentials.")
 
 
 def _send(arguments: Namespace, stream: BinaryIO) -> int:
@@ -70,7 +69,9 @@ def _send(arguments: Namespace, stream: BinaryIO) -> int:
     sender = Sender(sqs, url, Clock(), group_id=arguments.group_id, delay=arguments.delay)
     result = sender.result
     try:
-        sender.send(_until_bad(read(stream, text=arguments.text), result), _progress)
+        sender.send(
+            _until_bad(read(stream, text=arguments.text), result), lambda result: progress(f"{len(result.sent)} sent")
+        )
     except KeyboardInterrupt:
         result.stopped = "interrupted; the ten lines after the last one sent may have been sent too"
         _report(arguments, result)
@@ -118,31 +119,20 @@ def _wrong(name: str, expected: str, got: str, remedy: str) -> SettingsError:
     return SettingsError([problem(name, expected, got, remedy)])
 
 
-def _progress(result: Result) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r{len(result.sent)} sent ")
-        sys.stderr.flush()
-
-
 def _report(arguments: Namespace, result: Result) -> int:
     """Print the result and return the exit code."""
-    if sys.stderr.isatty() and result.sent:
-        sys.stderr.write("\r\x1b[K")  # the progress
+    clear()
     sent, failures = len(result.sent), sorted(result.failed.items())
     if arguments.json:
         listed = [{"line": number, "error": text} for number, text in failures]
         print(json.dumps({"sent": sent, "failed": len(failures), "stopped": result.stopped, "failures": listed}))
         return int(bool(failures or result.stopped))
-    for number, text in failures[:SHOWN]:
-        print(f"line {number}: {text}", file=sys.stderr)
-    if len(failures) > SHOWN:
-        print(f"... and {len(failures) - SHOWN} more; --json lists them all", file=sys.stderr)
+    some(f"line {number}: {text}" for number, text in failures)
     if result.stopped:
-        print(f"stopped: {result.stopped}", file=sys.stderr)
+        say(f"stopped: {result.stopped}")
     print(f"sent {sent}, failed {len(failures)}")
     return int(bool(failures or result.stopped))
 
 
-def _complain(text: str) -> int:
-    print(f"consumer send: {text}", file=sys.stderr)
-    return Leaving.SETTINGS.value
+def _refuse(text: str) -> int:
+    return complain("send", text, Leaving.SETTINGS.value)

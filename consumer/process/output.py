@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer import logs
 from consumer.clock import Clock
+from consumer.process.stop import Leaving
 from consumer.sink import Sink
-
-if TYPE_CHECKING:
-    from consumer.process.stop import Leaving
 
 FLUSH_SECONDS = 0.5  # for the last log lines, where the driver is stalled
 
@@ -30,11 +28,10 @@ def stdout(tags: dict[str, Any]) -> Sink:
     return Sink(1, partial(logs.dropped, **tags))
 
 
-def refuse(leaving: Leaving, problems: list[str]) -> int:
-    """Say on stderr what is wrong with the settings; return the exit code."""
-    for problem in problems:
-        print(problem, file=sys.stderr)  # noqa: T201 - there is no logger yet
-    return leaving.value
+def refuse(wrong: Exception) -> int:
+    """Say on stderr what is wrong with the settings, there being no logger yet; return the exit code."""
+    sys.stderr.write(f"{wrong}\n")
+    return Leaving.SETTINGS.value
 
 
 def last_lines(sink: Sink, leaving: Leaving) -> int:

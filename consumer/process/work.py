@@ -53,7 +53,7 @@ def run(given: dict[str, Any] | None = None) -> int:
         settings, warnings = environment.load(given)
         folder = rundir.resolve(settings.run_dir)
     except SettingsError as error:
-        return output.refuse(Leaving.SETTINGS, error.problems)
+        return output.refuse(error)
     process = os.environ.get("SUPERVISOR_PROCESS_NAME", "worker")
     tags = logs.identity(process, settings.queue_url)
     sink = output.stdout(tags)
