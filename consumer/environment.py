@@ -30,6 +30,7 @@ PHRASES = {
     "string_pattern_mismatch": "{unit}",
     "time_parsing": "{unit}",
 }  # by pydantic's type of error
+COUNTS_LAG = 60.0  # seconds; SQS: approximate counts are right a minute after the last change
 DATABASES = ("postgresql", "sqlite")
 OURS = {"CONSUMER_STOP_WAIT_SECONDS", "CONSUMER_LOG_FD"}  # set by `consumer up` for its processes; not settings
 
@@ -37,7 +38,8 @@ OURS = {"CONSUMER_STOP_WAIT_SECONDS", "CONSUMER_LOG_FD"}  # set by `consumer up`
 def load(overrides: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
     """Read the settings from the environment; the command line's overrides win.
 
-    Returns the settings and warnings about names that mean nothing. Raises SettingsError with every problem found.
+    Returns the settings, and warnings of names that mean nothing and values that are rarely meant. Raises SettingsError
+    with every problem found.
     """
     given = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(PREFIX)))
     said = tuple((name, value) for name, value in (overrides or {}).items() if value is not None)
@@ -55,7 +57,7 @@ def _load(environ: tuple[tuple[str, str], ...], said: tuple[tuple[str, Any], ...
     problems += combinations(settings)
     if problems:
         raise SettingsError(problems)
-    return settings, tuple(warnings)
+    return settings, (*warnings, *_doubts(settings))
 
 
 def source(field: str) -> str:
@@ -108,6 +110,14 @@ def _choices(settings: Settings) -> Iterator[str]:
         )  # fmt: skip
     if scheme == "postgresql" and find_spec("psycopg") is None:
         yield problem("CONSUMER_DATABASE_URL", "a driver for PostgreSQL", "none", "install consumer[postgres]")
+
+
+def _doubts(settings: Settings) -> Iterator[str]:
+    if 0 < settings.exit_when_drained < COUNTS_LAG:
+        yield problem(
+            "CONSUMER_EXIT_WHEN_DRAINED", f"{COUNTS_LAG:g} s or more, since SQS's counts lag for up to a minute",
+            f"{settings.exit_when_drained:g} s", "raise it, or the container may leave while a message is on its way",
+        )  # fmt: skip
 
 
 def exported(settings: Settings, folder: Path) -> dict[str, str]:

@@ -46,7 +46,7 @@ def test_a_process_is_forked_from_the_loaded_application(make: Make) -> None:
     for facts in container.wait_for("started", 2):
         assert not facts["execed"]
         assert facts["argv"] == ["consumer", "work"]
-        assert facts["blocked"] == sorted(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR2", "SIGCHLD"])
+        assert facts["blocked"] == sorted(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR2", "SIGCHLD", "SIGTSTP"])
 
 
 def test_overrides_reach_the_processes_through_the_environment(make: Make) -> None:

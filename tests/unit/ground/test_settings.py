@@ -235,6 +235,14 @@ def test_any_other_unknown_name_is_a_warning_and_ours_are_none(put: Any) -> None
     assert warning.startswith("CONSUMER_FLAVOUR is not a setting")
 
 
+@pytest.mark.parametrize(("seconds", "doubtful"), [("0", False), ("1", True), ("60", False)])
+def test_an_empty_queue_that_is_believed_too_soon_is_a_warning(put: Any, seconds: str, *, doubtful: bool) -> None:
+    put(EXIT_WHEN_DRAINED=seconds)
+    _, warnings = environment.load()
+    assert bool(warnings) == doubtful
+    assert all(one.startswith("CONSUMER_EXIT_WHEN_DRAINED: expected 60 s or more") for one in warnings)
+
+
 def test_the_command_line_wins_over_the_environment(put: Any) -> None:
     put(LIMIT="5", LIFETIME="60")
     found, _ = environment.load({"limit": "7", "memory_limit": "1G", "lifetime": None})
