@@ -146,4 +146,4 @@ class Hand:
 def is_of_the_message(error: ClientError) -> bool:
     """Tell an error of one message, which others need not share, from one of the queue."""
     code = str(error.response.get("Error", {}).get("Code", ""))
-    return trouble(error) is Trouble.HANDLE or code.endswith(("InvalidMessageContents", "InvalidAttributeValue"))
+    return trouble(error) is Trouble.HANDLE or code.endswith("InvalidAttributeValue")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400  # seconds
 PRUNED = 1000  # rows at a time: a long delete would hold up the claims
+REASON_MAX = 2048  # characters: an error's text may quote the whole body
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,13 @@ class Ledger:
 
     def failed(self, claim: Claim, reason: str) -> bool:
         """Close a run that failed and is to be tried again."""
-        return self._change(claim, FREE | {"failures": ledger.c.failures + 1, "reason": reason})
+        return self._change(claim, FREE | {"failures": ledger.c.failures + 1, "reason": storable(reason)})
 
     def dead(self, claim: Claim, reason: str) -> bool:
         """Close a message that goes to the dead-letter queue."""
-        return self._change(claim, FREE | {"state": DEAD, "reason": reason, "expires": now() + self._retention})
+        return self._change(
+            claim, FREE | {"state": DEAD, "reason": storable(reason), "expires": now() + self._retention}
+        )
 
     def done(
         self, claim: Claim, result: str | None = None, ttl: float | None = None, within: Connection | None = None
@@ -229,6 +232,11 @@ class Ledger:
 
     def _is(self, key: str) -> ColumnElement[bool]:
         return and_(ledger.c.queue == self._queue, ledger.c.key == key)
+
+
+def storable(text: str) -> str:
+    """Cut a text, and take out what came from a body and no database holds: lone surrogates, in PostgreSQL U+0000."""
+    return text[:REASON_MAX].encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 FREE: dict[str, Any] = {"holder": None, "claimed_until": None, "ended": now()}

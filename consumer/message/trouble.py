@@ -13,6 +13,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
 )
+from botocore.parsers import ResponseParserError
 
 
 class Trouble(Enum):
@@ -20,11 +21,11 @@ class Trouble(Enum):
 
     AWAY = "away"  # the network, throttling, 5xx: waiting cures it
     REFUSED = "refused"  # no such queue, access denied, bad credentials: waiting does not cure it
-    HANDLE = "handle"  # this receipt handle is worth nothing: the message is settled, or somebody else's
+    HANDLE = "handle"  # of this one message: its handle is worth nothing, or a queue does not take what is in it
     FAULT = "fault"  # none of SQS's: a fault of this program
 
 
-HANDLE = {"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"}
+HANDLE = {"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "InvalidMessageContents"}
 REFUSED = {
     "AccessDenied", "AccessDeniedException", "AuthFailure", "ExpiredToken", "ExpiredTokenException",
     "IncompleteSignature", "InvalidAccessKeyId", "InvalidAddress", "InvalidClientTokenId", "InvalidSecurity",
@@ -43,6 +44,7 @@ REMEDIES = {
     "Kms": "allow the task's role kms:Decrypt and kms:GenerateDataKey on the queue's key",
     "KMS": "allow the task's role kms:Decrypt and kms:GenerateDataKey on the queue's key",
 }
+GARBLED = (ResponseParserError, UnicodeDecodeError)  # what somebody between us and SQS has answered in its place
 LOCAL = (NoCredentialsError, PartialCredentialsError, NoRegionError, ProfileNotFound, ParamValidationError)
 
 
@@ -69,4 +71,4 @@ def trouble(error: BaseException) -> Trouble:
         return Trouble.REFUSED
     if name in HANDLE:
         return Trouble.HANDLE
-    return Trouble.AWAY if isinstance(error, ClientError | BotoCoreError | OSError) else Trouble.FAULT
+    return Trouble.AWAY if isinstance(error, (ClientError, BotoCoreError, OSError, *GARBLED)) else Trouble.FAULT

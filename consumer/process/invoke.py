@@ -7,6 +7,7 @@ import contextvars
 import inspect
 import logging
 import os
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 OURS = str(Path(__file__).parents[1]) + os.sep
 HOOK_LIMIT = 10.0  # seconds for one reset hook, and for naming a message's work
 KEY_MAX = 256  # characters in the ledger's column
+UNKEPT = re.compile(r"[\0\ud800-\udfff]")  # characters that a body may hold and a database not
 LAST_WORDS = 1.0  # seconds that a cancelled coroutine has for its finally blocks when the process must leave
 
 
@@ -100,8 +102,10 @@ class Invoker:
         def named() -> str:
             decoded = decoder.decode(message)
             found = message.id if decoded is None else name(decoded)
-            if not isinstance(found, str) or not 0 < len(found) <= KEY_MAX:
-                raise TypeError(f"key=: expected a text of 1 to {KEY_MAX} characters; got {found!r:.80}")
+            if not isinstance(found, str) or not 0 < len(found) <= KEY_MAX or UNKEPT.search(found):
+                raise TypeError(
+                    f"key=: expected a text of 1 to {KEY_MAX} characters that a database holds; got {found!r:.80}"
+                )
             return found
 
         call = self._run(named, contextvars.Context(), is_async=False)

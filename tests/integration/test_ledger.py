@@ -117,6 +117,15 @@ def test_what_is_done_is_done_for_every_message_with_its_key_until_it_is_forgott
     assert (claim.fence, claim.attempt) == (2, 1)
 
 
+@pytest.mark.parametrize("nasty", ["\x00", "\ud800", "x" * 1_000_000], ids=["U+0000", "a lone surrogate", "1 MB"])
+def test_what_a_body_may_hold_and_a_database_not_is_no_error_in_a_reason(ledger: Ledger, nasty: str) -> None:
+    assert ledger.failed(claimed(ledger), f"KeyError: {nasty}")
+    assert ledger.dead(claimed(ledger), f"no such order: {nasty}")
+    answer = asked(ledger)
+    assert isinstance(answer, Settled)
+    assert answer.reason.startswith("no such order: ")
+
+
 def test_a_dead_message_is_settled_again_and_runs_afresh_when_it_was_sent_again(ledger: Ledger) -> None:
     assert ledger.failed(claimed(ledger), "down")
     assert ledger.dead(claimed(ledger), "no such order")

@@ -8,6 +8,7 @@ from botocore.exceptions import (
     NoRegionError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 
 from consumer.message.trouble import Trouble, code, trouble
 from unit.doubles import refusal
@@ -25,6 +26,7 @@ KINDS = {
     "ReceiptHandleIsInvalid": Trouble.HANDLE,
     "MessageNotInflight": Trouble.HANDLE,
     "InvalidParameterValue": Trouble.HANDLE,
+    "InvalidMessageContents": Trouble.HANDLE,
     "RequestThrottled": Trouble.AWAY,
     "ThrottlingException": Trouble.AWAY,
     "KmsThrottled": Trouble.AWAY,
@@ -53,6 +55,8 @@ def test_an_error_is_told_by_its_code_with_and_without_the_query_protocol_s_pref
         EndpointConnectionError(endpoint_url="u"),
         ConnectionResetError(),
         TimeoutError(),
+        ResponseParserError("a proxy's page"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
     ],
 )
 def test_the_network_is_away_and_waiting_cures_it(error: BaseException) -> None:
