@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, create_engine, text
 
 from consumer import Context, Message, Reject, Retry, handler
 from consumer.process import claims
@@ -103,6 +103,17 @@ def writes(message: Message[dict[str, Any]], context: Context) -> dict[str, str]
             context.session.commit()
     note(message, "end")
     return {"report": message.id}
+
+
+own = create_engine(os.environ.get("OWN_DATABASE_URL", "sqlite://"))
+kept: list[Connection] = []
+
+
+def keeps_open(message: Message[dict[str, Any]]) -> None:
+    """Write into a database of its own, and leave the transaction open."""
+    kept.append(own.connect())
+    kept[-1].execute(text("INSERT INTO effects (id) VALUES (:id)"), {"id": message.id})
+    note(message, "end")
 
 
 @handler(key=lambda message: message.body["order"])
