@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 if TYPE_CHECKING:
+    from sqlalchemy.pool import ConnectionPoolEntry
+
     from consumer.settings import Settings
 
 CONNECT = 5  # seconds
@@ -31,11 +33,14 @@ def engine(url: str, connections: int, *, statement_seconds: float = STATEMENT) 
     options: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": STATEMENT}
     if target.get_backend_name() == "sqlite":
         made = create_engine(target, **options, connect_args={"timeout": CONNECT, "check_same_thread": False})
+        event.listen(made, "connect", _mark)
         event.listen(made, "connect", _configure)
         event.listen(made, "begin", _begin)
         return made
     limit = {"options": f"-c statement_timeout={statement_seconds * 1000:.0f}"}
-    return create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args=KEEPALIVES | limit)
+    made = create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args=KEEPALIVES | limit)
+    event.listen(made, "connect", _mark)
+    return made
 
 
 def of(settings: Settings, connections: int, *, statement_seconds: float = STATEMENT) -> Engine:
@@ -56,6 +61,11 @@ def away(error: BaseException) -> bool:
 def origin(error: BaseException) -> BaseException:
     """Give the driver's own error, whose text is without the statement."""
     return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def _mark(_: object, record: ConnectionPoolEntry) -> None:
+    """Tell our connections from a handler's: see process/connections.py."""
+    record.info["consumer"] = True
 
 
 def _configure(connection: sqlite3.Connection, _: object) -> None:

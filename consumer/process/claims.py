@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds for which a message that is not claimed is held while the database is away
 HELD = 10.0  # seconds for which a handler may hold a session open without a warning
-LAST_WORDS = 2.0  # seconds for the database once the process must leave
+LAST_WORDS = 2.0  # seconds for the database once the process must leave; less with a short stop timeout
 TROUBLE_MAX = 300  # characters in the sign of life
 FIRST, LONGEST = 0.2, 5.0  # seconds between tries
 AFTERWARDS = (1.0, 5.0)  # seconds after the end of another's claim
@@ -47,6 +47,9 @@ class Claims(Books):
         width = min(4, settings.concurrency)
         self._clock, self._stop, self._pulse, self._log = life.clock, life.stop, life.pulse, life.log
         self._lease_seconds = settings.visibility_timeout
+        self._last_words = min(
+            LAST_WORDS, (settings.stop_wait_seconds - settings.drain_seconds) / 4
+        )  # the queue's: rest
         self._engine = database.of(settings, width)
         self._sessions = database.of(settings, settings.concurrency, statement_seconds=0)
         self._ledger = Ledger.of(settings, self._engine)
@@ -212,13 +215,15 @@ class Claims(Books):
             asking = self._lane.run(call)
             await clock.first(asking, over)
             if not asking.done():
-                await clock.first(asking, seconds=LAST_WORDS)
+                await clock.first(asking, seconds=self._last_words)
             if not asking.done():
                 return None
             error = asking.exception()
             if error is None:
-                self._answered()
-                return asking.result()
+                answer = asking.result()
+                if not (isinstance(answer, BaseException) and database.away(answer)):
+                    self._answered()
+                return answer
             if not isinstance(error, database.TROUBLED):
                 raise error
             tries += 1

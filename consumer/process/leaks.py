@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from consumer.process.connections import Connections
 from consumer.process.growth import Growth
 from consumer.process.stop import Leaving
 from consumer.process.tripwire import STOP_SIGNALS, Tripwire, kinds
@@ -30,6 +31,7 @@ class Leaks:
         self._read = read
         self._ignored = life.settings.leaks == "ignore"
         self._wire = Tripwire([STOP_SIGNALS] if self._ignored else kinds(life.settings.concurrency))
+        self._connections = Connections(life.clock)
         self._growth = Growth()
         self._looked = 0
         self._next_reading = 0.0
@@ -38,6 +40,9 @@ class Leaks:
         """Name what the messages handled since the last time have left behind, and how memory grows."""
         findings = await self._found(seldom=handled // SELDOM != self._looked // SELDOM)
         self._looked = handled
+        connections = await self._connections.look()  # with "ignore" too: none may go on into the next message
+        if connections is not None and not self._ignored:
+            findings.append(connections)
         for finding in findings:
             self._wire.said(finding)
             self._log.warning(

@@ -138,7 +138,8 @@ def _instead(before: str, now: str) -> str:
     return f"{now} instead of {before}" if now != before else ""
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Name a few."""
     every = sorted(names)
     return ", ".join(every[:FEW]) + (f" and {len(every) - FEW} more" if len(every) > FEW else "")
 
@@ -175,7 +176,7 @@ def _signals(numbers: tuple[signal.Signals, ...], before: tuple[bytes, ...], now
     if before == now:  # the usual case
         return ""
     pairs = zip(numbers, before, now, strict=True)
-    return _listed(number.name for number, was, is_now in pairs if was[:POINTER] != is_now[:POINTER])
+    return listed(number.name for number, was, is_now in pairs if was[:POINTER] != is_now[:POINTER])
 
 
 STOP_SIGNALS = Kind(
@@ -199,7 +200,7 @@ def environment(before: Mapping[Any, Any], now: Mapping[Any, Any]) -> str:
         "changed": {name for name in now.keys() & before.keys() if now[name] != before[name]},
         "removed": before.keys() - now.keys(),
     }
-    return "; ".join(f"{verb} {_listed(map(os.fsdecode, names))}" for verb, names in changed.items() if names)
+    return "; ".join(f"{verb} {listed(map(os.fsdecode, names))}" for verb, names in changed.items() if names)
 
 
 def _threads() -> list[threading.Thread]:
@@ -210,7 +211,7 @@ def _threads() -> list[threading.Thread]:
 
 def threads(before: list[threading.Thread], now: list[threading.Thread]) -> str:
     """Name the threads that were not there."""
-    return _listed(one.name for one in now if one not in before)
+    return listed(one.name for one in now if one not in before)
 
 
 def _children() -> frozenset[int]:
@@ -230,7 +231,7 @@ def _helper(module: str, holder: str, pid: str) -> int:
 
 
 def _child_names(before: frozenset[int], now: frozenset[int]) -> str:
-    return _listed(f"{pid} ({_read(f'/proc/{pid}/comm').strip()})" for pid in now - before)
+    return listed(f"{pid} ({_read(f'/proc/{pid}/comm').strip()})" for pid in now - before)
 
 
 def _read(path: str) -> str:
@@ -269,4 +270,4 @@ def _temporary(before: frozenset[str] | None) -> frozenset[str]:
 def temporary(before: frozenset[str], now: frozenset[str]) -> str:
     """Name temporary files that are still there, when they are more than TEMPORARY."""
     new = now - before
-    return f"{len(new)} in {tempfile.gettempdir()}: {_listed(new)}" if len(new) > TEMPORARY else ""
+    return f"{len(new)} in {tempfile.gettempdir()}: {listed(new)}" if len(new) > TEMPORARY else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support import databases
 from support.handlers import notes
 from support.programs import Program, kill, wait_until
 
@@ -147,3 +148,22 @@ def test_gevent_s_patches_are_refused_with_70(env: dict[str, str], tmp_path: Pat
         assert program.exit_code() == 70
         (line,) = program.events("handler_cannot_be_loaded")
         assert "gevent's in place of threading" in line["error"]
+
+
+def test_a_transaction_that_is_left_open_is_named_and_rolled_back_before_the_next_message(
+    queues: Queues, env: dict[str, str], tmp_path: Path
+) -> None:
+    """Without it the second message would wait for the first one's lock, in vain."""
+    url = databases.on_sqlite(tmp_path)
+    effects = databases.Effects(url)
+    own = {"CONSUMER_HANDLER": "support.ledgered:keeps_open", "OWN_DATABASE_URL": url}
+    queues.send({}, {}, {})
+    with Program(tmp_path, "work", env={**env, **own}) as program:
+        program.wait_for("delivered", 3, outcome="done")
+        assert program.terminate() == 0
+    (line,) = program.events("left_behind")
+    assert (line["kind"], line["put_back"]) == ("connections", True)
+    assert "sqlite3 taken at" in line["what"]
+    assert "ledgered.py" in line["what"]
+    assert effects.all() == []
+    effects.engine.dispose()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from consumer import cli
 from consumer.message.database import engine
 from consumer.message.ledger import Ledger
 from consumer.message.lookup import lookup
+from support import databases
 from support.handlers import notes
 from support.programs import Program
 
@@ -90,6 +94,35 @@ def test_a_dead_message_that_is_sent_again_by_hand_runs_again(
     rows = [Ledger(ledger, queues.url.rpartition("/")[2], 1).look_up(key) for key in "ab"]
     assert [(row.state, row.redrives, row.fence) for row in rows if row] == [("done", 1, 2), ("done", 1, 2)]
     ledger.dispose()
+
+
+def sockets(pid: int) -> set[str]:
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.add(str(entry.readlink()))
+    return {target for target in found if target.startswith("socket:")}
+
+
+def test_no_connection_is_shared_with_pid_1_or_between_its_children(
+    queues: Queues, env: dict[str, str], postgresql: str, tmp_path: Path
+) -> None:
+    """Two processes that speak on one connection would read one another's answers."""
+    queues.send(*[{"sleep": 0.2}] * 12)
+    url = databases.on_postgresql(postgresql)
+    with Program(tmp_path, "up", env={**env, "CONSUMER_DATABASE_URL": url, "CONSUMER_PROCESSES": "3"}) as container:
+        container.wait_for("delivered", 12, outcome="done")
+        found = {life["pid"]: sockets(life["pid"]) for life in container.lives()}
+        found[container.pid] = sockets(container.pid)
+        assert len(found) == 4
+        with psycopg.connect(url) as connection:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'consumer' AND datname = %s"
+            counted = connection.execute(query, [connection.info.dbname]).fetchone()
+        assert counted == (3,), "one each, and PID 1 and the agent have none"
+        assert container.terminate() == 0
+    every = [one for held in found.values() for one in held]
+    assert len(every) == len(set(every))
+    assert all(found[pid] for pid in found if pid != container.pid)
 
 
 def test_without_a_ledger_a_session_is_refused_by_the_setting_s_name(

@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, create_engine, text
 
 from consumer import Context, Message, Reject, Retry, handler
+from consumer.process import claims
 from consumer.process.claims import Claims
 from consumer.process.settle import Settler
 from support.handlers import BOOKS, note
+from support.programs import wait_until
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -61,6 +63,17 @@ def effect(session: Session, message: Message[Any]) -> None:
     session.execute(text("INSERT INTO effects (id) VALUES (:id)"), {"id": message.id})
 
 
+def write(message: Message[dict[str, Any]], context: Context) -> None:
+    """Write one row, in the way that the body says."""
+    match message.body.get("by"):
+        case "on_done":
+            context.on_done(lambda session: effect(session, message))
+        case "nothing":
+            pass
+        case _:
+            effect(context.session, message)
+
+
 @handler
 def writes(message: Message[dict[str, Any]], context: Context) -> dict[str, str]:
     """Write one row, by the session or by a callback, and end as the body says."""
@@ -70,11 +83,11 @@ def writes(message: Message[dict[str, Any]], context: Context) -> dict[str, str]
     if now and then == "release":
         be_told(context)
     reach(IN_HANDLER, message)
-    if message.body.get("by") == "on_done":
-        context.on_done(lambda session: effect(session, message))
-    else:
-        effect(context.session, message)
+    write(message, context)
     reach(AFTER_WRITES, message)
+    if "until" in message.body:
+        note(message, "waits")
+        wait_until((KILLED / message.body["until"]).exists, "the word to go on")
     match then:
         case "fail" if now:
             raise ConnectionError("upstream is down")
@@ -90,6 +103,17 @@ def writes(message: Message[dict[str, Any]], context: Context) -> dict[str, str]
             context.session.commit()
     note(message, "end")
     return {"report": message.id}
+
+
+own = create_engine(os.environ.get("OWN_DATABASE_URL", "sqlite://"))
+kept: list[Connection] = []
+
+
+def keeps_open(message: Message[dict[str, Any]]) -> None:
+    """Write into a database of its own, and leave the transaction open."""
+    kept.append(own.connect())
+    kept[-1].execute(text("INSERT INTO effects (id) VALUES (:id)"), {"id": message.id})
+    note(message, "end")
 
 
 @handler(key=lambda message: message.body["order"])
@@ -132,6 +156,8 @@ def watched(owner: Any, name: str, before: str, after: str, *, awaited: bool) ->
     setattr(owner, name, asynchronous if awaited else plain)
 
 
+if "PATIENCE" in os.environ:
+    claims.PATIENCE = float(os.environ["PATIENCE"])
 if "KILLED" in os.environ:
     watched(Claims, "claim", BEFORE_CLAIM, AFTER_CLAIM, awaited=True)
     watched(Claims, "_close", BEFORE_COMMIT, AFTER_COMMIT, awaited=False)

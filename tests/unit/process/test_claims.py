@@ -119,7 +119,7 @@ async def test_a_session_held_open_for_long_is_a_warning_with_the_handler_s_name
     desk: Desk, seconds: float, said: int
 ) -> None:
     async def wait(context: Context) -> None:
-        desk.write(context)
+        assert context.session is not None
         await desk.clock.sleep(seconds)
 
     desk.work = wait
