@@ -31,19 +31,21 @@ class Transaction:
     """One delivery's writes. Its connection is made when it is first used.
 
     committing: a commit has been tried, and may have succeeded though its answer was lost.
+    lost: what has ended the connection that the handler's own writes were made on.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.callbacks: list[Callable[[Session], Any]] = []
         self.opened_by_handler = False
         self.committing = False
+        self.lost: BaseException | None = None
         self._engine = engine
         self._session: HandlerSession | None = None
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to commit but the closing itself."""
-        return self._session is None and not self.callbacks
+        return not self.opened_by_handler and not self.callbacks
 
     def for_handler(self) -> Session:
         """Give the handler its session. Unlike what callbacks write, its writes are lost with its connection."""
