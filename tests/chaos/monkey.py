@@ -128,7 +128,8 @@ class Monkey:
     # Processes
 
     def _container(self) -> int:
-        some = [number for number in self._scene.alive() if number not in self._taken]
+        """Choose a container that has come up: before that its program does not even hear SIGTERM."""
+        some = [number for number in self._scene.alive() if victims.candidates(self._scene.containers[number])]
         if not some:
             raise Busy
         return self._dice.choice(some)

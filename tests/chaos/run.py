@@ -106,6 +106,7 @@ def play(plan: Plan, folder: Path) -> Outcome:
             storm(scene, monkey, bodies, plan.seconds)
         finally:
             monkey.calm()
+        scene.ready()
         scene.send([("good", _last(number)) for number in range(LAST)])
         scene.drain(DRAIN)
         scene.stop()
@@ -123,12 +124,13 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
     parser.add_argument("--seconds", type=float, default=100.0, help="with faults, for each database")
+    parser.add_argument("--every", type=float, default=EVERY, help="seconds between faults, on the average")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1_000_000))
     given = parser.parse_args(words)
     databases = ["postgresql", "sqlite"] if given.database == "both" else [given.database]
     bad = 0
     for database in databases:
-        plan = Plan(database, given.messages, given.processes, given.seconds, given.seed)
+        plan = Plan(database, given.messages, given.processes, given.seconds, given.seed, given.every)
         folder = Path(tempfile.mkdtemp(prefix=f"chaos-{database}-"))
         print(f"chaos on {database}: --seed {plan.seed}, everything is kept in {folder}", flush=True)
         outcome = play(plan, folder)

@@ -36,7 +36,7 @@ SETTINGS = {
     "CONSUMER_LIMIT": "40",  # so that processes retire by themselves all the while
     "CONSUMER_BACKOFF": "0.5",
     "CONSUMER_BACKOFF_MULTIPLIER": "1.5",
-    "CONSUMER_BACKOFF_CAP": "2",
+    "CONSUMER_BACKOFF_CAP": "1",
     "CONSUMER_FAILURE_PAUSE": "0.1",
     "CONSUMER_MAX_ATTEMPTS": "8",  # a good message fails once for each time that its database breaks off under it
     "CONSUMER_MAX_CRASHES": "3",
