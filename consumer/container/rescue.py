@@ -144,7 +144,7 @@ class Rescue:
     def _record(self, case: Case, key: str, entry: dict[str, Any], *, alone: bool) -> None:
         """Count a crash; from the second on a message waits, as after a failure."""
         try:
-            crashes = self._crashes.add(entry["message_id"], alone=alone).crashes
+            crashes = self._crashes.add(entry["message_id"], alone=alone, life=case.path.stem).crashes
         except OSError as error:
             self._log.warning("crash_not_recorded", message_id=entry["message_id"], error=str(error))
             return
