@@ -141,6 +141,8 @@ def test_what_is_meant_to_fail_may_be_repeated_and_what_is_rejected_may_not() ->
 
 KILLED = pid_1(f"{WORKER} (pid {PID}) ended: killed by SIGKILL; perhaps out of memory?, with messages in hand")
 EXITED = pid_1(f"exited: {WORKER} (terminated by SIGKILL; not expected)")
+LEFT = Line(0, WORKER, "process_leaving", 102.0, {"code": 20, "reason": "hung", "detail": "the handler hangs on m-a"})
+OUT_20 = pid_1(f"exited: {WORKER} (exit status 20; not expected)")
 BY_AGENT = Line(0, "agent", "process_killed", 100.5, {"pid": PID, "why": "its sign of life has stood still"})
 
 
@@ -154,6 +156,7 @@ BY_AGENT = Line(0, "agent", "process_killed", 100.5, {"pid": PID, "why": "its si
         ([BY_AGENT, KILLED, EXITED], [Fault("stop for long", 96.0, 104.0, 0, (LIFE,))], ""),
         ([BY_AGENT, KILLED, EXITED], [], "container 0, pid 100 ended, and nothing had been done to it"),
         ([BY_AGENT, KILLED, EXITED], [Fault("reset queue", 96.0, 104.0)], "container 0, pid 100 ended, and nothing"),
+        ([LEFT, OUT_20], [], "container 0: worker_00 left, and nothing had been done to it: hung, the handler hangs"),
         ([pid_1("exited: agent (terminated by SIGKILL; not expected)")], [], ""),
     ],
 )
@@ -163,6 +166,10 @@ def test_an_abnormal_end_needs_a_reason_and_somebody_who_brought_it_about(
     violations = found(SOUND, lines=lines, faults=faults)
     assert len(violations) == bool(says)
     assert all(one.startswith(says) for one in violations)
+
+
+def test_a_process_that_its_message_has_made_hang_may_leave_for_it() -> None:
+    assert found(TWICE, runs=[*SOUND.runs, run("r0", at=90.0, planned="hang")], lines=[LEFT, OUT_20]) == []
 
 
 def test_a_code_that_nobody_has_put_into_words_is_no_named_reason() -> None:
