@@ -1,5 +1,5 @@
 # Everything runs in a virtual environment of the repository's own, .venv; nothing else on the machine is touched.
-.PHONY: help demo test check bench image lock clean
+.PHONY: help demo test check chaos bench image lock clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 
@@ -7,6 +7,7 @@ help:
 	@echo 'make demo    drain a local queue on this machine, with no account'
 	@echo 'make test    make check, then all tests with coverage (pytest arguments: ARGS="-k lease")'
 	@echo 'make check   ruff and mypy'
+	@echo 'make chaos   messages through a storm of faults, on PostgreSQL and on SQLite (ARGS="--seconds 300 --seed 7")'
 	@echo 'make bench   the figures of the README, measured here'
 	@echo 'make image   build the container image, consumer:latest'
 	@echo 'make lock    pin the dependencies again after a change in pyproject.toml'
@@ -22,6 +23,9 @@ check: .venv/.test
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy
+
+chaos: .venv/.test
+	@PYTHONPATH=tests $(bin)/python -m chaos.run $(ARGS)
 
 bench: .venv/.demo
 	$(bin)/python benchmarks/run.py $(ARGS)

@@ -162,7 +162,8 @@ class Rescue:
         """Count a crash; from the second on a message waits, as after a failure. The first may be in the ledger."""
         crashes = entry.get("crashes", 0) + 1
         try:
-            crashes = max(crashes, self._crashes.add(entry["message_id"], alone=case.alone[key]).crashes)
+            added = self._crashes.add(entry["message_id"], alone=case.alone[key], life=case.path.stem)
+            crashes = max(crashes, added.crashes)
         except OSError as error:
             self._log.warning("crash_not_recorded", message_id=entry["message_id"], error=str(error))
         if crashes > 1:

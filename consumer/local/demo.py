@@ -14,8 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from consumer.clock import Clock
 from consumer.desk.sender import Sender
 from consumer.errors import INTERRUPTED, ConsumerError, problem
+from consumer.local import chaos, server, upstream
 from consumer.local import orders as order_file
-from consumer.local import server, upstream
+from consumer.local.chaos import Killer, Reports
 from consumer.local.container import Container
 from consumer.local.drain import Drain
 from consumer.local.interrupt import Interrupt
@@ -25,6 +26,7 @@ from consumer.local.view import view
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterable
 
     from consumer.local.orders import Orders
     from consumer.local.upstream import Upstream
@@ -35,6 +37,9 @@ FAILED = 1
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--json", action="store_true", help="print only the results, as one JSON object")
+    parser.add_argument(
+        "--chaos", action="store_true", help="kill processes while they work; a ledger has each report written once"
+    )
     parser.add_argument("--processes", type=int, default=8, metavar="N", help="consumer processes (default: 8)")
     parser.add_argument(
         "--orders", type=Path, metavar="FILE", help="orders, one JSON object a line (default: 240 of them)"
@@ -75,13 +80,16 @@ def _run(arguments: Namespace, clock: Clock, interrupt: Interrupt) -> int:
         stack.callback(queues.remove)
         names = _send(queues, orders, clock)
         screen.say(_introduction(orders, arguments.processes, url))
-        container = Container(folder, examples, _settings(queues, service, arguments.processes))
+        reports = Reports(folder) if arguments.chaos else None
+        container = Container(folder, examples, _settings(queues, service, arguments.processes, reports))
         stack.callback(container.kill)
-        drain = Drain(container, queues, names, screen, clock, interrupt)
+        killer = Killer(container.run_dir, clock) if arguments.chaos else None
+        drain = Drain(container, queues, names, screen, clock, interrupt, killer)
         drain.run()
         code = drain.stop()
         screen.close()
-        ending = _ending(queues, orders, service)
+        written = reports.written() if reports else service.books.completed()
+        ending = _ending(queues, orders, written)
         summary = summarize(
             ending,
             service.books,
@@ -91,6 +99,8 @@ def _run(arguments: Namespace, clock: Clock, interrupt: Interrupt) -> int:
             interrupted=interrupt.asked,
             exit_code=code,
             log=str(container.log),
+            killed=killer.kills if killer else None,
+            written_twice=len(written) - len(set(written)),
         )
     _print(summary, ending, examples, as_json=arguments.json)
     return FAILED if went_wrong(summary) else INTERRUPTED if summary.interrupted else 0
@@ -107,20 +117,20 @@ def _send(queues: Queues, orders: Orders, clock: Clock) -> dict[str, str]:
     return {message_id: orders.ids[number] for number, message_id in result.sent.items()}
 
 
-def _settings(queues: Queues, service: Upstream, processes: int) -> dict[str, str]:
-    return {
+def _settings(queues: Queues, service: Upstream, processes: int, reports: Reports | None) -> dict[str, str]:
+    ours = {
         "CONSUMER_QUEUE_URL": queues.url,
         "CONSUMER_HANDLER": order_file.HANDLER,
         "CONSUMER_PROCESSES": str(processes),
         "UPSTREAM_URL": service.url,
     }
+    return ours | ({"CONSUMER_HANDLER": chaos.HANDLER, "CONSUMER_DATABASE_URL": reports.url} if reports else {})
 
 
-def _ending(queues: Queues, orders: Orders, service: Upstream) -> Ending:
-    """Look where the orders are, in the queues and in the service's books: not in what the container says of itself."""
+def _ending(queues: Queues, orders: Orders, completed: Iterable[str]) -> Ending:
+    """Look where the orders are, in the queues and in others' books: not in what the container says of itself."""
     remaining, hidden = queues.remaining()
-    completed = frozenset(service.books.completed())
-    return Ending(frozenset(orders.ids.values()), completed, queues.dead(), frozenset(remaining), hidden)
+    return Ending(frozenset(orders.ids.values()), frozenset(completed), queues.dead(), frozenset(remaining), hidden)
 
 
 def _introduction(orders: Orders, processes: int, url: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consumer.clock import Clock
+    from consumer.local.chaos import Killer
     from consumer.local.container import Container
     from consumer.local.interrupt import Interrupt
     from consumer.local.queues import Queues
@@ -37,6 +38,7 @@ class Drain:
         screen: View,
         clock: Clock,
         interrupt: Interrupt,
+        killer: Killer | None = None,
     ) -> None:
         self.told = Deliveries()
         self.memory = Memory(container.pid, clock)
@@ -46,6 +48,7 @@ class Drain:
         self._screen = screen
         self._clock = clock
         self._interrupt = interrupt
+        self._killer = killer
         self._log = Follower(container.log)
         self._began = clock.monotonic()
         self._moved = (0, self._began)
@@ -57,6 +60,8 @@ class Drain:
             self._look("draining the queue" if self.told.outcomes else "starting the container")
             if self._container.exit_code is not None:
                 raise self._died()
+            if self._killer:
+                self._killer.tick()
             if self._stalls():
                 raise ConsumerError(
                     f"expected deliveries; got none for {STALLED_AFTER:.0f} s. "
@@ -82,7 +87,12 @@ class Drain:
         self.memory.sample()
         rows = tuple(row(life, self._names, self.memory.now, now) for life in pulse.living(self._container.run_dir))
         elapsed = self._clock.monotonic() - self._began
-        self._screen.show(scene(stage, elapsed, len(self._names), self.told, rows, now))
+        self._screen.show(scene(stage, elapsed, len(self._names), self.told, rows, now, self.kills))
+
+    @property
+    def kills(self) -> int:
+        """Processes killed so far."""
+        return self._killer.kills if self._killer else 0
 
     def _is_empty(self) -> bool:
         """Say whether every message is settled: by the log or, should it lack a line, by the queue's counts."""

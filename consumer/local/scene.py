@@ -46,9 +46,12 @@ class Scene:
     rate: float
     left: float | None
     rows: tuple[Row, ...]
+    killed: int = 0
 
 
-def scene(stage: str, elapsed: float, sent: int, told: Deliveries, rows: tuple[Row, ...], now: float) -> Scene:
+def scene(
+    stage: str, elapsed: float, sent: int, told: Deliveries, rows: tuple[Row, ...], now: float, killed: int = 0
+) -> Scene:
     """Put a moment together. Pure."""
     rate = told.rate(now)
     to_do = sent - len(told.settled)
@@ -64,6 +67,7 @@ def scene(stage: str, elapsed: float, sent: int, told: Deliveries, rows: tuple[R
         rate=rate,
         left=to_do / rate if rate else None,
         rows=rows,
+        killed=killed,
     )
 
 

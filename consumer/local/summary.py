@@ -37,7 +37,10 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `--json` prints. Names once published stay."""
+    """What `--json` prints. Names once published stay.
+
+    killed: processes, with --chaos; None without. written_twice: reports beyond the one of each order.
+    """
 
     sent: int
     handled: int
@@ -55,6 +58,8 @@ class Summary:
     interrupted: bool
     exit_code: int
     log: str
+    killed: int | None = None
+    written_twice: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Give the object to print."""
@@ -92,13 +97,14 @@ def summarize(
 def went_wrong(summary: Summary) -> bool:
     """Say whether to leave with a failure. A container stopped by the user may be killed, or end before it is up."""
     accepted = {0, KILLED, TERMINATED, INTERRUPTED} if summary.interrupted else {0}
-    return summary.lost > 0 or summary.exit_code not in accepted
+    return summary.lost > 0 or summary.written_twice > 0 or summary.exit_code not in accepted
 
 
 def table(summary: Summary, dead: Mapping[str, str]) -> str:
     """Tell the results to people. Pure."""
     one = next((f": {order_id}, {reason or 'see the log'}" for order_id, reason in dead.items()), "")
     each = _mb(summary.pss_per_process_mb)
+    calls = "calls to the service" if summary.killed is not None else "reports"
     rows = [
         ("sent", summary.sent, "orders put on the queue"),
         ("handled", summary.handled, "orders whose report was made"),
@@ -106,7 +112,8 @@ def table(summary: Summary, dead: Mapping[str, str]) -> str:
         ("remaining", summary.remaining, "still in the queue"),
         ("lost", summary.lost, "in none of these places"),
         ("", "", ""),
-        ("duplicates", summary.duplicates, "reports made once more than needed"),
+        *_kills(summary),
+        ("duplicates", summary.duplicates, f"{calls} made once more than needed"),
         ("retried", summary.retried, "runs that failed, the service being too busy; tried again after a pause"),
         ("given back", summary.given_back, "runs broken off because their process had to stop"),
     ]
@@ -121,6 +128,16 @@ def table(summary: Summary, dead: Mapping[str, str]) -> str:
     return "\n".join(f"  {name:<11}{figure!s:>8}   {text}".rstrip() for name, figure, text in rows)
 
 
+def _kills(summary: Summary) -> list[tuple[str, int | str, str]]:
+    if summary.killed is None:
+        return []
+    return [
+        ("killed", summary.killed, "processes, each with an order in hand, which then another one had"),
+        ("twice", summary.written_twice, "reports written once more than needed: calls may be repeated, these not"),
+        ("", "", ""),
+    ]
+
+
 def _mb(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.0f} MB"
 
@@ -129,12 +146,17 @@ def verdict(summary: Summary) -> str:
     """Say in a sentence or two how it went. Pure."""
     if summary.lost:
         return f"{summary.lost} of {summary.sent} orders are LOST."
+    if summary.written_twice:
+        return f"{summary.written_twice} reports were written TWICE."
     if went_wrong(summary):
         return f"The container left with exit code {summary.exit_code} instead of 0; its log says why."
     if summary.interrupted:
         left = f"{summary.remaining} of {summary.sent} orders remained in the queue, which ended with this demo"
         return f"Stopped by you: {left}. None is lost."
-    return f"The queue is empty: all {summary.sent} orders are accounted for."
+    empty = f"The queue is empty: all {summary.sent} orders are accounted for."
+    if summary.killed is None:
+        return empty
+    return f"{empty}\n{summary.killed} processes were killed meanwhile: nothing was lost, nothing was written twice."
 
 
 def pointers(examples: Path, log: Path) -> str:

@@ -110,6 +110,7 @@ def figures(scene: Scene) -> list[str]:
     words += [f"{scene.retried} retried"] if scene.retried else []
     words += [f"{scene.dead} dead"] if scene.dead else []
     words += [f"{scene.given_back} given back"] if scene.given_back else []
+    words += [f"{scene.killed} killed"] if scene.killed else []
     words += [f"{scene.rate:.1f} a second"] if scene.rate else []
     return words + ([f"{scene.left:.0f} s left"] if scene.left else [])
 

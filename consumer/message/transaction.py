@@ -33,6 +33,7 @@ class Transaction:
     committing: a commit has been tried, and may have succeeded though its answer was lost.
     said: it has been said that the session was held open for long.
     now: gives seconds that never go backwards.
+    lost: what has ended the connection that the handler's own writes were made on.
     """
 
     def __init__(self, engine: Engine, now: Callable[[], float]) -> None:
@@ -41,13 +42,14 @@ class Transaction:
         self.committing = False
         self.said = False
         self._engine, self._now = engine, now
+        self.lost: BaseException | None = None
         self._session: HandlerSession | None = None
         self._opened = self._longest = 0.0
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to commit but the closing itself."""
-        return self._session is None and not self.callbacks
+        return not self.opened_by_handler and not self.callbacks
 
     def for_handler(self) -> Session:
         """Give the handler its session. Unlike what callbacks write, its writes are lost with its connection."""

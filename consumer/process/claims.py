@@ -168,6 +168,8 @@ class Claims(Books):
             return ledger.done(claim, _as_json(hand), self._ttl)
         if written.committing and ledger.is_done(claim):  # only the answer was lost
             return True
+        if written.lost is not None:  # it must run again, not be closed without its writes
+            return written.lost
         try:
             session = written.session
             for callback in written.callbacks:
@@ -178,11 +180,11 @@ class Claims(Books):
             written.committing = True
             session.commit_with_message()
         except BaseException as error:
-            if not database.away(error):
-                return error
-            if written.opened_by_handler and not (written.committing and ledger.is_done(claim)):
-                return error  # what the handler wrote went with the connection: it must run again
-            raise
+            if database.away(error) and written.opened_by_handler:
+                written.lost = error
+            if database.away(error) and (written.committing or written.lost is None):
+                raise  # asked again, it finds out whether the commit had come through
+            return error
         finally:
             written.roll_back()
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A message's crashes; `alone`: those in which no other message can have been the cause."""
+    """A message's crashes; `alone`: those in which no other message can have been the cause; `last`: whose death."""
 
     crashes: int = 0
     alone: int = 0
+    last: str = field(default="", compare=False)
 
     def at_least(self, crashes: int, alone: int) -> Record:
         """Give the record together with another one's word: each may know of deaths that the other has missed."""
@@ -41,10 +42,15 @@ class Crashes:
         except (OSError, ValueError, TypeError):
             return Record()
 
-    def add(self, message_id: str, *, alone: bool) -> Record:
-        """Count one more crash; give the record as it now is. Raises OSError when it cannot be kept."""
+    def add(self, message_id: str, *, alone: bool, life: str = "") -> Record:
+        """Count one more crash; give the record as it now is. Raises OSError when it cannot be kept.
+
+        life: names the process that died. Its death is counted once: an agent may die too, and the next one asks again.
+        """
         before = self.of(message_id)
-        record = Record(before.crashes + 1, before.alone + alone)
+        if life and before.last == life:
+            return before
+        record = Record(before.crashes + 1, before.alone + alone, life)
         self._folder.mkdir(exist_ok=True)
         path = self._path(message_id)
         beside = path.with_suffix(".new")

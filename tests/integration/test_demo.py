@@ -145,7 +145,7 @@ def test_a_container_that_dies_at_once_is_explained(
     (tmp_path / "orders.py").write_text(source)
     monkeypatch.delenv(server.ENDPOINT, raising=False)
     monkeypatch.setattr(order_file, "EXAMPLES", tmp_path)
-    assert demo.main(Namespace(json=False, processes=2, orders=orders)) == 1
+    assert demo.main(Namespace(json=False, chaos=False, processes=2, orders=orders)) == 1
     said = capsys.readouterr().err
     assert "expected the container to drain the queue; it left with exit code" in said
     assert says in said
@@ -166,3 +166,22 @@ def test_a_wrong_argument_is_an_error_for_people(arguments: list[str], says: str
     assert process.returncode == 1
     assert says in stderr
     assert "Traceback" not in stderr
+
+
+def test_with_chaos_processes_are_killed_and_every_report_is_written_once(orders: Path) -> None:
+    with start("--json", "--chaos", "--processes", "4", "--orders", str(orders)) as process:
+        stdout, stderr = process.communicate(timeout=100)
+    assert (process.returncode, stderr) == (0, "")
+    result = json.loads(stdout)
+    counts = {name: result[name] for name in ("sent", "handled", "lost", "written_twice", "dead", "remaining")}
+    assert counts == {"sent": 20, "handled": 19, "lost": 0, "written_twice": 0, "dead": 1, "remaining": 0}
+    assert result["killed"] > 0
+    log = Path(result["log"]).read_text()
+    assert log.count("ended: killed by SIGKILL") == result["killed"], "each of them is named in the log"
+
+
+def test_with_chaos_people_are_told_of_the_kills(orders: Path) -> None:
+    with start("--chaos", "--processes", "2", "--orders", str(orders)) as process:
+        stdout, _ = process.communicate(timeout=100)
+    assert re.search(r"[1-9]\d* processes were killed meanwhile: nothing was lost, nothing was written twice", stdout)
+    assert re.search(r"twice +0 +reports written", stdout)

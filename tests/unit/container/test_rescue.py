@@ -253,11 +253,22 @@ async def test_the_agent_s_own_kill_is_named_and_may_speak_for_or_against_the_me
 
 async def test_a_message_with_a_crash_on_record_waits_before_it_is_visible_again(scene: Scene) -> None:
     rescue = scene.rescue()
-    for _ in range(3):
-        scene.death(137)
+    for number in range(3):
+        scene.death(137, name=f"worker_{number:02d}")
         await rescue()
     assert [seconds for _, seconds in scene.desk.given] == [0, 23, 68]  # half of 30 and of 90 s sure, half by the dice
     assert scene.crashes.of("m") == Record(3, 3)
+
+
+async def test_a_death_is_one_crash_though_the_agent_has_died_as_well_and_its_successor_looks_again(
+    scene: Scene,
+) -> None:
+    scene.death(137)
+    scene.desk.troubles = [AWAY]
+    await scene.rescue()()
+    await scene.rescue()()
+    assert scene.desk.given == [("h-m", 0)]
+    assert scene.crashes.of("m") == Record(1, 1)
 
 
 async def test_of_several_messages_in_hand_all_are_suspects_and_none_was_alone(scene: Scene) -> None:

@@ -87,6 +87,18 @@ def test_every_line_fits_on_a_terminal() -> None:
     assert max(map(len, table(a_summary(ending), ending.dead).splitlines())) <= 100
 
 
+def test_kills_and_what_was_written_twice_are_told_where_there_were_any() -> None:
+    whole = Ending(SENT, SENT, {})
+    killed = replace(a_summary(whole), killed=7)
+    assert "killed" not in table(a_summary(whole), {})
+    assert "7 processes were killed meanwhile: nothing was lost, nothing was written twice." in verdict(killed)
+    assert not went_wrong(killed)
+    assert max(map(len, table(killed, {}).splitlines())) <= 100
+    twice = replace(killed, written_twice=1)
+    assert went_wrong(twice)
+    assert verdict(twice) == "1 reports were written TWICE."
+
+
 def test_the_pointers_name_the_handler_and_the_log() -> None:
     text = pointers(Path("/clone/examples"), Path("/tmp/container.log"))
     assert "/clone/examples/orders.py" in text

@@ -1,0 +1,81 @@
+"""What a handler has written when the database breaks off just as its message is closed, on both databases."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from consumer.message import database, schema
+from consumer.message.ledger import Claim, Ledger
+from consumer.message.transaction import HandlerSession, Transaction
+from consumer.process.claims import Claims
+from consumer.process.invoke import Ran
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+GONE = OperationalError("COMMIT", {}, OSError("server closed the connection"))
+WRITING = text("INSERT INTO effects (id) VALUES ('m1')")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = database.engine(database_url, 4)
+    schema.migrate(made)
+    with made.begin() as connection:
+        connection.execute(text("CREATE TABLE effects (id VARCHAR(10))"))
+    yield made
+    made.dispose()
+
+
+def closed(ledger: Ledger, claim: Claim, written: Transaction) -> Any:
+    """Close a run that has returned, asking until the database answers as the consumer does."""
+    own: Any = SimpleNamespace(_ledger=ledger, _ttl=None)
+    hand: Any = SimpleNamespace(ran=Ran("returned"))
+    for _ in range(3):
+        try:
+            return Claims._commit(own, hand, claim, written)
+        except OperationalError:
+            continue
+    raise AssertionError("three answers in a row were lost")
+
+
+@pytest.mark.parametrize("by", ["session", "on_done"])
+@pytest.mark.parametrize("arrived", [True, False])
+def test_when_the_commit_s_answer_is_lost_the_writes_are_kept_with_the_closing_or_the_message_runs_again(
+    engine: Engine, by: str, monkeypatch: pytest.MonkeyPatch, *, arrived: bool
+) -> None:
+    ledger = Ledger(engine, "orders", 1000)
+    claim = ledger.claim("k", "m1", "digest", 90)
+    assert isinstance(claim, Claim)
+    written = Transaction(engine, time.monotonic)
+    if by == "session":
+        written.for_handler().execute(WRITING)
+    else:
+        written.callbacks.append(lambda session: session.execute(WRITING))
+    commit, is_done = HandlerSession.commit_with_message, Ledger.is_done
+
+    def commit_breaks(session: HandlerSession) -> None:
+        monkeypatch.setattr(HandlerSession, "commit_with_message", commit)
+        if arrived:
+            commit(session)
+        raise GONE
+
+    def still_away(*_: object) -> bool:
+        monkeypatch.setattr(Ledger, "is_done", is_done)
+        raise GONE
+
+    monkeypatch.setattr(HandlerSession, "commit_with_message", commit_breaks)
+    monkeypatch.setattr(Ledger, "is_done", still_away)
+    kept = arrived or by == "on_done"  # what callbacks write can be written again
+    assert closed(ledger, claim, written) == (True if kept else GONE)
+    with engine.begin() as connection:
+        assert list(connection.scalars(text("SELECT id FROM effects"))) == (["m1"] if kept else [])
+    assert ledger.is_done(claim) == kept, "never done without its writes"
