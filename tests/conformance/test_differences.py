@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from consumer.message.queue import attributes, counts
+from consumer.message.queue import attributes
 from consumer.message.trouble import code
 from support.differences import DIFFERENCES, page
 from support.programs import wait_until
@@ -61,14 +61,24 @@ def moved_by_sqs() -> str:
     return "named" if "DeadLetterQueueSourceArn" in found else "not named"
 
 
-def expired_handle_of_fifo() -> str:
+def expired_in_fifo() -> tuple[Queues, dict[str, Any]]:
+    """Receive a message of a FIFO queue and let its lease lapse; give what names it in a call."""
     queues = Queues.create(fifo=True)
     sent: Any = {"MessageBody": "1", "MessageGroupId": "g", "MessageDeduplicationId": "1"}
     queues.sqs.send_message(QueueUrl=queues.url, **sent)
     handle = received(queues, VisibilityTimeout=1)["ReceiptHandle"]
-    wait_until(lambda: counts(queues.sqs, queues.url).visible, "the lease lapses")
-    both: Any = {"QueueUrl": queues.url, "ReceiptHandle": handle}
-    return said(lambda: queues.sqs.delete_message(**both), "deleted")
+    wait_until(lambda: queues.counts().visible, "the lease lapses")
+    return queues, {"QueueUrl": queues.url, "ReceiptHandle": handle}
+
+
+def late_delete() -> str:
+    queues, named = expired_in_fifo()
+    return said(lambda: queues.sqs.delete_message(**named), "deleted")
+
+
+def late_renewal() -> str:
+    queues, named = expired_in_fifo()
+    return said(lambda: queues.sqs.change_message_visibility(**named, VisibilityTimeout=9), "taken")
 
 
 def deduplication_after_the_delete() -> str:
@@ -129,7 +139,8 @@ PROBES = {
     "StartMessageMoveTask": move_task,
     "ListDeadLetterSourceQueues": source_queues,
     "DeadLetterQueueSourceArn on a message that SQS itself has moved": moved_by_sqs,
-    "FIFO: a delete by a handle that has expired": expired_handle_of_fifo,
+    "FIFO: a delete by a handle that has expired": late_delete,
+    "FIFO: a renewal by a handle that has expired": late_renewal,
     "FIFO: a deduplication id whose message is deleted": deduplication_after_the_delete,
     "renewal of a deleted message": renewal_of_a_deleted_message,
     "a visibility timeout of over 12 h": over_twelve_hours,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ from consumer.message.outcome import Reject
 from consumer.message.queue import Queue
 from consumer.message.trouble import Trouble, trouble
 from consumer.settings import Settings
+from support.programs import wait_until
 from support.queues import Queues
+from support.servers import LOCALSTACK
 
 if TYPE_CHECKING:
     from consumer.message.message import Message
@@ -169,6 +172,53 @@ async def test_errors_are_told_apart_by_their_code(queues: Queues) -> None:
     with pytest.raises(Exception, match=r"ReceiptHandleIsInvalid|InvalidParameterValue") as lost:
         await queue.extend(message, 10)
     assert trouble(lost.value) is Trouble.HANDLE
+
+
+@LOCALSTACK
+async def test_on_a_fifo_queue_nothing_is_deleted_by_a_handle_that_has_expired(sqs_server: str) -> None:
+    assert sqs_server
+    queues = Queues.create(fifo=True)
+    sent: Any = {"MessageBody": "1", "MessageGroupId": "g", "MessageDeduplicationId": "1"}
+    queues.sqs.send_message(QueueUrl=queues.url, **sent)
+    queue = opened(queues)
+    (message,) = await received(queue)
+    await queue.delay(message, 1)
+    wait_until(lambda: queues.counts().visible, "the lease lapses")
+    with pytest.raises(Exception, match="expired") as lost:
+        await queue.delete(message)
+    assert trouble(lost.value) is Trouble.HANDLE
+    assert queues.left == 1
+
+
+async def test_a_lapsed_lease_hands_the_message_out_again_and_counts_it(queues: Queues) -> None:
+    queues.send({})
+    queue = opened(queues)
+    (message,) = await received(queue)
+    await queue.delay(message, 1)
+    wait_until(lambda: queues.counts().visible, "the lease lapses")
+    (again,) = await received(queue)
+    assert (again.id, again.receive_count) == (message.id, 2)
+    assert again.receipt_handle != message.receipt_handle
+
+
+async def test_a_long_poll_ends_as_soon_as_there_is_a_message(queues: Queues) -> None:
+    queue = opened(queues)
+    poll = asyncio.ensure_future(queue.receive(1))
+    await asyncio.sleep(0.3)
+    queues.send({})
+    assert len(await poll) == 1
+
+
+async def test_a_message_received_too_often_is_moved_by_the_server(sqs_server: str) -> None:
+    assert sqs_server
+    queues = Queues.create(receives=2)
+    (name,) = queues.send({})
+    queue = opened(queues)
+    for _ in range(2):
+        (message,) = await received(queue)
+        await queue.delay(message, 0)
+    assert await queue.receive(1) == []
+    assert [one["MessageId"] for one in queues.dead()] == [name]
 
 
 async def test_a_process_that_must_leave_is_not_held_by_a_call_that_hangs(queues: Queues) -> None:
