@@ -23,7 +23,7 @@ check: .venv/.test
 	$(bin)/ruff format --check .
 	$(bin)/mypy
 
-bench: .venv/.demo
+bench: .venv/.test
 	$(bin)/python benchmarks/run.py $(ARGS)
 
 image:

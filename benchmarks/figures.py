@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from statistics import median
 from typing import Any
 
-from scene import HERE, Container, fill, queues
+from scene import HERE, Container, fill, ledgers, queues
 
 Figure = dict[str, Any]
 
@@ -136,4 +138,42 @@ def gap(*, messages: int = 300, processes: int = 4) -> Figure:
     }
 
 
-ALL = {one.__name__: one for one in (overhead, memory, start, idle, efficiency, gap)}
+def ledger(*, messages: int = 1500, rounds: int = 3) -> Figure:
+    """Messages per second of one process with a handler that does nothing, without and with a ledger."""
+    rates: dict[str, list[float]] = {"none": [], "sqlite": [], "postgresql": []}
+    statements = {}
+    for _ in range(rounds):
+        for kind, found in rates.items():
+            with ledgers(kind) as url:
+                found.append(rate(messages, {"CONSUMER_DATABASE_URL": url}))
+    for kind in ("sqlite", "postgresql"):
+        with ledgers(kind) as url, tempfile.NamedTemporaryFile() as file:
+            rate(500, {"CONSUMER_DATABASE_URL": url, "STATEMENTS": file.name})
+            statements[kind] = Path(file.name).stat().st_size / 500
+    share = {
+        kind: median(one / bare for one, bare in zip(found, rates["none"], strict=True))
+        for kind, found in rates.items()
+    }
+    said = ", ".join(f"{kind} {share[kind]:.2f} ({median(rates[kind]):.0f}/s)" for kind in statements)
+    return {
+        "figure": "messages/s of one process with a ledger, no-op handler, as a share of those without",
+        "measured": f"{said}; {median(rates['none']):.0f}/s without; statements a message: "
+        + ", ".join(f"{kind} {count:.1f}" for kind, count in statements.items()),
+        "expected": "two statements a message",
+        "holds": all(count < 2.1 for count in statements.values()),
+        "rates": rates,
+        "statements": statements,
+    }
+
+
+def rate(messages: int, settings: dict[str, Any]) -> float:
+    """Drain a queue with one process; give its messages a second."""
+    with queues() as scene:
+        fill(scene, [{}] * messages)
+        with Container(scene, 1, **settings) as container:
+            ends = container.delivered(messages)
+    began = min(one["at"] - one["seconds"] for one in ends)
+    return float(messages / (max(one["at"] for one in ends) - began))
+
+
+ALL = {one.__name__: one for one in (overhead, memory, start, idle, efficiency, gap, ledger)}
