@@ -27,7 +27,7 @@ check: .venv/.test
 chaos: .venv/.test
 	@PYTHONPATH=tests $(bin)/python -m chaos.run $(ARGS)
 
-bench: .venv/.demo
+bench: .venv/.test
 	$(bin)/python benchmarks/run.py $(ARGS)
 
 image:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
-from scene import HERE, Container, fill, queues
+from scene import HERE, Container, fill, ledgers, queues
 
 Figure = dict[str, Any]
 
@@ -136,4 +138,52 @@ def gap(*, messages: int = 300, processes: int = 4) -> Figure:
     }
 
 
-ALL = {one.__name__: one for one in (overhead, memory, start, idle, efficiency, gap)}
+def ledger(*, messages: int = 600, rounds: int = 3) -> Figure:
+    """What a ledger costs one process with a handler that does nothing: messages per second, CPU, statements."""
+    drained: dict[str, list[Drained]] = {"none": [], "sqlite": [], "postgresql": []}
+    statements = {}
+    for _ in range(rounds):
+        for kind, found in drained.items():
+            with ledgers(kind) as url:
+                found.append(drain(messages, {"CONSUMER_DATABASE_URL": url}))
+    for kind in ("sqlite", "postgresql"):
+        with ledgers(kind) as url, tempfile.NamedTemporaryFile() as file:
+            drain(300, {"CONSUMER_DATABASE_URL": url, "STATEMENTS": file.name})
+            statements[kind] = Path(file.name).stat().st_size / 300
+    said = []
+    for kind, count in statements.items():
+        pairs = list(zip(drained[kind], drained["none"], strict=True))
+        share = median(one.rate / bare.rate for one, bare in pairs)
+        more = median(one.cpu - bare.cpu for one, bare in pairs)
+        said.append(f"{kind} {share:.2f}, {1000 * more:.1f} ms of CPU more and {count:.1f} statements a message")
+    return {
+        "figure": "messages/s of one process with a ledger, no-op handler, as a share of those without",
+        "measured": "; ".join(said),
+        "expected": "two statements a message",
+        "holds": all(count < 2.1 for count in statements.values()),
+        "drained": {kind: [one._asdict() for one in found] for kind, found in drained.items()},
+        "statements": statements,
+    }
+
+
+class Drained(NamedTuple):
+    """A drained queue: messages per second, and seconds of CPU per message."""
+
+    rate: float
+    cpu: float
+
+
+def drain(messages: int, settings: dict[str, Any]) -> Drained:
+    """Drain a queue with one process."""
+    with queues() as scene:
+        fill(scene, [{}] * messages)
+        with Container(scene, 1, **settings) as container:
+            container.ready()
+            before = container.cpu()
+            ends = container.delivered(messages)
+            cpu = container.cpu() - before
+    began = min(one["at"] - one["seconds"] for one in ends)
+    return Drained(messages / (max(one["at"] for one in ends) - began), cpu / messages)
+
+
+ALL = {one.__name__: one for one in (overhead, memory, start, idle, efficiency, gap, ledger)}

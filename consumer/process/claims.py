@@ -47,9 +47,7 @@ class Claims(Books):
         width = min(4, settings.concurrency)
         self._clock, self._stop, self._pulse, self._log = life.clock, life.stop, life.pulse, life.log
         self._lease_seconds = settings.visibility_timeout
-        self._last_words = min(
-            LAST_WORDS, (settings.stop_wait_seconds - settings.drain_seconds) / 4
-        )  # the queue's: rest
+        self._last_words = min(LAST_WORDS, (settings.stop_wait_seconds - settings.drain_seconds) / 4)
         self._engine = database.of(settings, width)
         self._sessions = database.of(settings, settings.concurrency, statement_seconds=0)
         self._ledger = Ledger.of(settings, self._engine)
