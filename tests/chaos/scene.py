@@ -150,12 +150,14 @@ class Scene:
         found = counts(self.server.sqs, self.url)
         return found.visible + found.in_flight + found.delayed
 
-    def drain(self, seconds: float) -> int:
-        """Wait until the queue is empty; give what is left of it after so many seconds."""
-        end = time.monotonic() + seconds
-        while self.left() and time.monotonic() < end:
+    def drain(self, seconds: float) -> None:
+        """Wait until the queue is empty, or nothing has left it for so many seconds."""
+        least, since = self.left(), time.monotonic()
+        while least and time.monotonic() - since < seconds:
             time.sleep(0.1)
-        return self.left()
+            left = self.left()
+            if left < least:
+                least, since = left, time.monotonic()
 
     def stop(self) -> None:
         """Tell all containers to stop, and note how they leave."""
