@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,9 +16,10 @@ from chaos import history
 from chaos.history import Effect, Fault, History, Row, Run, Sent
 from chaos.proxy import HOST
 from chaos.servers import QueueServer
+from chaos.victims import candidates
 from consumer.local import server
 from consumer.message.queue import BATCH, counts
-from support.programs import Program
+from support.programs import Program, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +45,7 @@ SETTINGS = {
 }
 BACKSTOP = "1000"  # receives, of which there are many here: the queue's own limit must not decide anything
 LAG = 1.0  # seconds late by which the machine is said to have stood still
-STOP_WITHIN = 40.0
+UP_WITHIN = 120.0  # seconds
 
 
 class Machine(threading.Thread):
@@ -125,10 +127,9 @@ class Scene:
         return self.containers[-1]
 
     def ready(self) -> None:
-        """Wait until all processes have had an answer from the queue."""
+        """Wait until in each container a process has had an answer from the queue."""
         for number in self.alive():
-            container = self.containers[number]
-            container.ready(int(container.env["CONSUMER_PROCESSES"]))
+            wait_until(partial(candidates, self.containers[number]), f"container {number} is up", UP_WITHIN)
 
     def alive(self) -> list[int]:
         """The containers that should run, by their numbers."""
