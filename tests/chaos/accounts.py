@@ -8,12 +8,12 @@ the one that has written its effect, else the last. Every other one is put down 
   that, or by the agent after the monkey had stopped it;
 * it said how the delivery ended and why that was not done, and a fault that can lead to this fell into the delivery or
   into the REACH before it: so long a connection may be dead before a long poll's time-out tells. A lost lease or claim
-  comes of the queue, the database, or its process being stopped; a failure that was not meant of the database or of its
-  process being stopped, on SQLite of any process, which may have held the lock; a run that was broken off of the
-  database, its container's end, or a neighbour that hangs.
+  comes of the queue, the database, or its process being stopped. A failure that was not meant comes of the database or
+  of its process being stopped, and where it says that SQLite was locked of any fault: anybody may have held the lock. A
+  run that was broken off comes of the database, its container's end, or a neighbour that hangs.
 
 A run that says done and has no effect, or says nothing though its process lived, is not accounted for, whatever was
-injected. A machine that stood still for a second is a fault, though nobody has injected it.
+injected. A machine that stood still for more than half a second is a fault, though nobody has injected it.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class Accounts:
         if outcome == "retry" and self._fell(("database",), since, until, run.life):
             return "it failed, the database being away"
         locked = outcome == "retry" and "database is locked" in said.facts.get("error", "")
-        if locked and any(fault.kind in STOPS and overlaps(fault, since, until) for fault in self.faults):
-            return "it failed, a process that was stopped having locked the database"
+        if locked and any(overlaps(fault, since, until) for fault in self.faults):
+            return "it failed, the database being locked"
         if outcome == "release" and self._fell(("database",), since, until, run.life):
             return "it was broken off, the database being away"
         if outcome == "release" and (run.life in self.hanging or self._stopped(run.container, since, until)):
