@@ -8,11 +8,12 @@ the one that has written its effect, else the last. Every other one is put down 
   that, or by the agent after the monkey had stopped it;
 * it said how the delivery ended and why that was not done, and a fault that can lead to this fell into the delivery or
   into the REACH before it: so long a connection may be dead before a long poll's time-out tells. A lost lease or claim
-  comes of the queue, the database, or a process that was stopped; a failure that was not meant of the database or a
-  stop; a run that was broken off of the database, its container's end, or a neighbour that hangs.
+  comes of the queue, the database, or its process being stopped. A failure that was not meant comes of the database or
+  of its process being stopped, and where it says that SQLite was locked of any fault: anybody may have held the lock. A
+  run that was broken off comes of the database, its container's end, or a neighbour that hangs.
 
 A run that says done and has no effect, or says nothing though its process lived, is not accounted for, whatever was
-injected. A machine that stood still for a second is a fault, though nobody has injected it.
+injected. A machine that stood still for more than half a second is a fault, though nobody has injected it.
 """
 
 from __future__ import annotations
@@ -57,14 +58,19 @@ class Accounts:
         """Say what a run that does not count is put down to. Raises Unexplained."""
         if run.planned in {"fail", "die", "hang"}:
             return "was meant to fail"
-        lines = self._said[run.container, run.process, run.message_id]
-        said = next((line for line in lines if line.at >= run.at), None)
+        said = self._own(run)
         until = said.at if said else float("inf")
         if death := self._death(run, until):
             return death
         if said is None:
             raise Unexplained("never came to an end, and nothing has killed its process")
         return self._excuse(run, said)
+
+    def _own(self, run: Run) -> Line | None:
+        """Find the line that a run's delivery ended with: a process may have a message in hand twice at a time."""
+        lines = self._said[run.container, run.process, run.message_id]
+        later = [line for line in lines if line.at >= run.at]
+        return min(later, key=lambda line: abs(line.at - line.facts["seconds"] - run.at), default=None)
 
     def stood_still(self, life: str, at: float) -> bool:
         """Whether the agent had reason to kill a process: it was stopped, or the whole machine was."""
@@ -92,6 +98,9 @@ class Accounts:
             return "its lease or claim was lost"
         if outcome == "retry" and self._fell(("database",), since, until, run.life):
             return "it failed, the database being away"
+        locked = outcome == "retry" and "database is locked" in said.facts.get("error", "")
+        if locked and any(overlaps(fault, since, until) for fault in self.faults):
+            return "it failed, the database being locked"
         if outcome == "release" and self._fell(("database",), since, until, run.life):
             return "it was broken off, the database being away"
         if outcome == "release" and (run.life in self.hanging or self._stopped(run.container, since, until)):

@@ -83,7 +83,8 @@ class Monkey:
     def calm(self) -> None:
         """End all faults now."""
         while self._later:
-            self._later.pop(0).act()
+            self._later.pop(0).act()  # one that waits for a container to leave comes back
+            time.sleep(0.02)
 
     def _all(self) -> dict[str, tuple[int, Callable[[str], None]]]:
         scene = self._scene
@@ -209,14 +210,14 @@ class Monkey:
         """End all of it at once, as a platform does whose machine has died; another one comes up elsewhere."""
         number = self._container()
         container = self._scene.containers[number]
-        first = victims.halt_other(container.pid)
+        victims.halt_other(container.pid)  # first of all: it would start successors
         pid = victims.agent_of(container)
+        agent = victims.halt_other(pid) if pid else None
         some = self._halt_processes(number)
-        others = [one for one in (first, victims.halt_other(pid) if pid else None) if one is not None]
         fault = self._note(kind, number, some)
-        for one in (*some, *others):
-            container.process.poll()
-            one.die() if one.pid != container.pid else container.process.kill()
+        for one in (*some, *([agent] if agent else [])):
+            one.die()
+        container.process.kill()
         container.process.wait()
         fault.ended = time.time()
         self._scene.gone.add(number)

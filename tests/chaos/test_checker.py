@@ -19,7 +19,8 @@ def run(name: str = "r1", *, key: str = "a", at: float = 100.0, planned: str = "
 
 
 def delivered(at: float, outcome: str, cause: str = "", **facts: Any) -> Line:
-    return Line(0, WORKER, "delivered", at, {"outcome": outcome, "cause": cause, "message_id": "m-a", **facts})
+    facts = {"outcome": outcome, "cause": cause, "message_id": "m-a", "seconds": at - 90.0, **facts}
+    return Line(0, WORKER, "delivered", at, facts)
 
 
 def pid_1(text: str) -> Line:
@@ -116,6 +117,8 @@ def test_a_call_that_was_repeated_without_a_fault_is_found(lines: list[Line], wh
         (Fault("machine", 90.1, 97.0), delivered(98, "left_alone", "lost_lease"), True),
         (Fault("reset queue", 90.0, 91.0), delivered(91, "retry", "raised"), False),
         (Fault("reset database", 90.0, 91.0), delivered(91, "retry", "raised"), True),
+        (Fault("stop", 85.0, 93.0, 0, ("200.7",)), delivered(91, "retry", "raised", error="database is locked"), True),
+        (Fault("stop", 85.0, 93.0, 0, ("200.7",)), delivered(91, "retry", "raised", error="KeyError"), False),
         (Fault("reset queue", 90.0, 91.0), delivered(91, "release", "interrupted"), False),
         (Fault("replace container", 90.0, 95.0, 0), delivered(91, "release", "interrupted"), True),
         (Fault("replace container", 90.0, 95.0, 1), delivered(91, "release", "interrupted"), False),
@@ -129,6 +132,11 @@ def test_a_repeated_call_is_excused_by_a_fault_that_leads_to_it_and_by_no_other(
 ) -> None:
     violations = found(TWICE, faults=[fault], lines=[line] if line else [])
     assert any("was repeated" in one for one in violations) != excused
+
+
+def test_each_run_is_held_against_its_own_delivery_though_a_process_has_the_message_twice_at_a_time() -> None:
+    lines = [delivered(101, "done", "returned", seconds=1.0), delivered(104, "left_alone", "lost_lease", seconds=14.0)]
+    assert found(TWICE, lines=lines, faults=[Fault("reset queue", 92.0, 99.0)]) == []
 
 
 def test_what_is_meant_to_fail_may_be_repeated_and_what_is_rejected_may_not() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from chaos.checker import Verdict
 
-SHORT = {"CONSUMER_VISIBILITY_TIMEOUT": "2", "CONSUMER_HEARTBEAT_INTERVAL": "0.5", "CONSUMER_BACKOFF": "1"}
+SHORT = {"CONSUMER_VISIBILITY_TIMEOUT": "3", "CONSUMER_HEARTBEAT_INTERVAL": "0.5", "CONSUMER_BACKOFF": "1"}
 STUCK = 4.0  # seconds after which nothing will change any more
 CAUGHT = {
     "delete_before_close": "lost, it has no effect",
@@ -44,7 +44,7 @@ WORKS = {
     "effect_in_a_transaction_of_its_own": [body("c")],
     "no_fence": [body("d", freeze=True)],
     "no_claim": [body("e"), body("e")],
-    "no_renewal": [body("f", long=4)],
+    "no_renewal": [body("f", long=5)],
     "renewal_after_settling": [body("g", "flaky")],
 }
 
