@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
@@ -103,6 +104,11 @@ def _choices(settings: Settings) -> Iterator[str]:
         yield problem(
             "CONSUMER_DATABASE_URL", "a URL that begins with postgresql:// or sqlite:///", f"{scheme}:", "correct it"
         )
+    elif url and not _is_whole(url, scheme):
+        expected = "postgresql://user:password@host:5432/name, or sqlite:////path/of/a/file"
+        yield problem(
+            "CONSUMER_DATABASE_URL", expected, "one without a file, or with a port that is none", "correct it"
+        )
     if scheme == "sqlite" and "FARGATE" in os.environ.get("AWS_EXECUTION_ENV", ""):
         yield problem(
             "CONSUMER_DATABASE_URL", "a database that all tasks share, since Fargate's disk goes with its task",
@@ -110,6 +116,16 @@ def _choices(settings: Settings) -> Iterator[str]:
         )  # fmt: skip
     if scheme == "postgresql" and find_spec("psycopg") is None:
         yield problem("CONSUMER_DATABASE_URL", "a driver for PostgreSQL", "none", "install consumer[postgres]")
+
+
+def _is_whole(url: str, scheme: str) -> bool:
+    """Say whether a database's URL can be read. One in memory would be each process's own."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return scheme != "sqlite" or parts.path not in ("", "/", "/:memory:")
 
 
 def _doubts(settings: Settings) -> Iterator[str]:

@@ -48,6 +48,8 @@ def verdict(living: Sequence[dict[str, Any]], now: float) -> tuple[bool, str]:
     receiving = [life for life in fresh if life["state"] != "quiet"]
     if not receiving:
         return True, f"{share}, all are quiet"
+    if all(life.get("trouble") for life in receiving):  # a new container would not find the database either
+        return True, f"{share}; {receiving[0]['trouble']}"
     silence = now - max(_heard(life) for life in receiving)
     return silence < DEAF, f"{share}, the queue last answered one of them {silence:.0f} s ago"
 

@@ -50,7 +50,7 @@ class Watchdog:
         if silent > life["pulse_timeout"]:
             return f"its sign of life has stood still for {silent:.0f} s"
         for key, entry in life["in_hand"].items():
-            if entry.get("waiting"):
+            if entry.get("waiting") or life.get("trouble"):  # what has ended may be waiting for the ledger's database
                 continue
             ran = self._lasts(before, *who, key)
             if ran > self._longest:

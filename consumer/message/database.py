@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -10,43 +11,59 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Dialect, ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from consumer.settings import Settings
 
 CONNECT = 5  # seconds
 STATEMENT = 10  # seconds for one of the ledger's own; the handler's may take longer
-KEEPALIVES = {  # libpq: a peer that is gone without a word is noticed within 10 s of silence to what was sent
+LIBPQ: dict[str, Any] = {  # a peer that is gone without a word is noticed within 10 s of silence to what was sent
     "connect_timeout": CONNECT, "keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10,
     "keepalives_count": 3, "tcp_user_timeout": 10_000, "application_name": "consumer",
+    "target_session_attrs": "read-write",  # never a replica: each claim is a write
+    "prepare_threshold": None,  # statements prepared in a session are unknown behind a proxy that shares sessions
 }  # fmt: skip
-TROUBLED = (DBAPIError, PoolTimeoutError, OSError)
-SQLITE_WAITS = ("locked", "busy", "unable to open", "disk I/O", "full")
+SERVER_KEEPALIVES = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+TROUBLED = (DBAPIError, PoolTimeoutError)
+SQLITE_WAITS = (
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+)  # fmt: skip
+READ_ONLY = "25006"  # PostgreSQL's SQLSTATE: after a failover, an old connection leads to what is now the replica
+WAITS = ("08", "40", "53", "57")  # classes of SQLSTATE: connection, rollback, resources, intervention (and timeouts)
+LOCKED = "55P03"
 
 
-def engine(url: str, connections: int, *, statement_seconds: float = STATEMENT) -> Engine:
+def engine(url: str, connections: int, *, statement_seconds: float = STATEMENT, ping: bool = False) -> Engine:
     """Make an engine; it connects when it is first used. A statement may take so long, 0 being without end.
 
-    No ping before each use: it would cost a round trip each time, and the ledger's statements may be said again.
+    ping: ask a connection for a sign of life before each use. It costs a round trip, and the ledger's own statements
+    may be said again.
     """
     target = make_url(url)
-    options: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": STATEMENT}
+    options: dict[str, Any] = {
+        "pool_size": connections, "max_overflow": 0, "pool_timeout": STATEMENT, "pool_pre_ping": ping,
+        "hide_parameters": True,  # of a body, perhaps: they must not come into the log with an error's text
+    }  # fmt: skip
     if target.get_backend_name() == "sqlite":
         made = create_engine(target, **options, connect_args={"timeout": CONNECT, "check_same_thread": False})
         event.listen(made, "connect", _mark)
         event.listen(made, "connect", _configure)
         event.listen(made, "begin", _begin)
         return made
-    limit = {"options": f"-c statement_timeout={statement_seconds * 1000:.0f}"}
-    made = create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args=KEEPALIVES | limit)
+    given = {name: value for name, value in LIBPQ.items() if name not in target.query}
+    made = create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args=given)
     event.listen(made, "connect", _mark)
+    event.listen(made, "do_connect", partial(_connect, statement_seconds))
+    event.listen(made, "handle_error", _leave_replica)
     return made
 
 
-def of(settings: Settings, connections: int, *, statement_seconds: float = STATEMENT) -> Engine:
+def of(settings: Settings, connections: int, *, statement_seconds: float = STATEMENT, ping: bool = False) -> Engine:
     """Make an engine for the ledger's database."""
     assert settings.database_url is not None
-    return engine(settings.database_url.get_secret_value(), connections, statement_seconds=statement_seconds)
+    url = settings.database_url.get_secret_value()
+    return engine(url, connections, statement_seconds=statement_seconds, ping=ping)
 
 
 def away(error: BaseException) -> bool:
@@ -54,8 +71,11 @@ def away(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError):
         return isinstance(error, TROUBLED)
     if isinstance(error.orig, sqlite3.Error):  # it says "no such table" by the same class
-        return any(word in str(error.orig) for word in SQLITE_WAITS)
-    return error.connection_invalidated or isinstance(error, OperationalError)
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in SQLITE_WAITS
+    state = getattr(error.orig, "sqlstate", None)  # none where it did not come to a connection
+    if error.connection_invalidated or state is None:
+        return error.connection_invalidated or isinstance(error, OperationalError)
+    return state[:2] in WAITS or state in (LOCKED, READ_ONLY)
 
 
 def origin(error: BaseException) -> BaseException:
@@ -66,6 +86,27 @@ def origin(error: BaseException) -> BaseException:
 def _mark(_: object, record: ConnectionPoolEntry) -> None:
     """Tell our connections from a handler's: see process/connections.py."""
     record.info["consumer"] = True
+
+
+def _connect(seconds: float, dialect: Dialect, _: object, args: Any, given: dict[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    """Connect, with our options behind the URL's own.
+
+    A proxy between (RDS Proxy, pgbouncer) refuses options, and is then asked without: it has timeouts of its own.
+    """
+    own = given.get("options", "")
+    ours = f"{own} -c statement_timeout={seconds * 1000:.0f} {SERVER_KEEPALIVES}"
+    try:
+        return dialect.connect(*args, **given | {"options": ours})
+    except dialect.loaded_dbapi.OperationalError as error:
+        if "options" not in str(error) or own:
+            raise
+        return dialect.connect(*args, **given)
+
+
+def _leave_replica(context: ExceptionContext) -> None:
+    """Have all connections made anew: they would go on to lead to a server that takes no writes."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def _configure(connection: sqlite3.Connection, _: object) -> None:

@@ -98,10 +98,12 @@ class Ledger:
             expires=now() + self._retention,
         )  # fmt: skip
         row, new = ledger.c, adding.excluded
-        redriven = and_(row.state == DEAD, row.message_id != new.message_id)
-        afresh = or_(redriven, row.expires <= now())
-        free = and_(row.state == OPEN, or_(row.claimed_until.is_(None), row.claimed_until <= now()))
-        taken = or_(afresh, free)
+        another = row.message_id != new.message_id
+        redriven = and_(row.state == DEAD, another)
+        key_again = and_(row.state == DONE, another, row.key_until <= now())
+        unclaimed = or_(row.claimed_until.is_(None), row.claimed_until <= now())
+        afresh = or_(redriven, key_again, and_(row.expires <= now(), unclaimed))
+        taken = or_(afresh, and_(row.state == OPEN, unclaimed))
 
         def taking(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
             return case((taken, value), else_=row[name])
@@ -146,11 +148,12 @@ class Ledger:
     ) -> bool:
         """Close a run that succeeded, in a transaction of its own or `within` the handler's.
 
-        result: JSON. ttl: seconds for which repeats of the key are done already; as long as the
-        row is kept when left out.
+        result: JSON. ttl: seconds for which other messages with the key are repeats of this one; as long as the row is
+        kept when left out. This message itself stays done for as long: it may come back after any time.
         """
-        kept = self._retention if ttl is None else ttl
-        return self._change(claim, FREE | {"state": DONE, "result": result, "expires": now() + kept}, within)
+        ttl = self._retention if ttl is None else ttl
+        until = {"key_until": now() + ttl, "expires": now() + max(ttl, self._retention)}
+        return self._change(claim, FREE | {"state": DONE, "result": result} | until, within)
 
     def crashed(self, claim: Claim, *, alone: bool) -> bool:
         """Note that a process died with the message in hand: one of several is a suspect, the only one is to blame."""
@@ -196,10 +199,11 @@ class Ledger:
         just been taken afresh is not removed. The rows are chosen once, in a WITH, as a subquery would not promise.
         """
         row = ledger.c
-        chosen = select(row.queue, row.key).where(row.expires <= now()).limit(rows).with_for_update(skip_locked=True)
-        old = chosen.cte("old")
+        old = and_(row.expires <= now(), or_(row.claimed_until.is_(None), row.claimed_until <= now()))
+        chosen = select(row.queue, row.key).where(old).limit(rows).with_for_update(skip_locked=True)
+        expired = chosen.cte("expired")
         with self._engine.begin() as connection:
-            removed = delete(ledger).where(tuple_(row.queue, row.key).in_(select(old.c.queue, old.c.key)))
+            removed = delete(ledger).where(tuple_(row.queue, row.key).in_(select(expired.c.queue, expired.c.key)))
             return len(connection.execute(removed.returning(row.queue)).all())
 
     def counts(self) -> dict[str, int]:
@@ -228,7 +232,8 @@ class Ledger:
         with self._engine.begin() as connection:
             if connection.execute(change).rowcount == 1:
                 return True
-            return connection.scalar(select(row.fence).where(self._is(claim.key))) == claim.fence
+            found = connection.execute(select(row.fence, row.state).where(self._is(claim.key))).one_or_none()
+            return found is not None and tuple(found) == (claim.fence, values.get("state", OPEN))
 
     def _is(self, key: str) -> ColumnElement[bool]:
         return and_(ledger.c.queue == self._queue, ledger.c.key == key)

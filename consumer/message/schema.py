@@ -51,6 +51,7 @@ ledger = Table(
     Column("claimed_until", Double),  # times are seconds since 1970 by the database's clock, which is everybody's
     Column("began", Double, nullable=False),
     Column("ended", Double),
+    Column("key_until", Double),  # done: until then another message with this key is a repeat
     Column("result", Text),  # JSON
     Column("reason", Text),
     Column("expires", Double, nullable=False),

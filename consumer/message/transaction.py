@@ -2,67 +2,131 @@
 
 from __future__ import annotations
 
+import inspect
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from consumer.errors import problem
+from consumer.message import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Engine
 
+    from consumer.settings import Settings
+
+_closing = ContextVar("closing", default=False)  # whether the commit of this moment is the consumer's own
+
+
+def sessions(settings: Settings) -> Engine:
+    """Make the engine of handlers' sessions, on which nobody but the consumer commits.
+
+    A session may begin long after the last one: its connection is asked for a sign of life first.
+    """
+    made = database.of(settings, settings.concurrency, statement_seconds=0, ping=True)
+    guard(made)
+    return made
+
+
+def guard(engine: Engine) -> None:
+    """Refuse commits that are not the consumer's: `session.begin()` and `session.connection()` have their own."""
+    event.listen(engine, "commit", _check)
+
+
+def _check(_: object) -> None:
+    if not _closing.get():
+        _refuse("no commit by the handler", "one")
+
+
+def _refuse(expected: str, got: str) -> NoReturn:
+    """Refuse: an effect committed before its message is closed would happen again with the next delivery."""
+    remedy = "leave it out: what was written is committed with the message, when the handler has returned"
+    raise RuntimeError(problem("context.session", expected, got, remedy))
+
 
 class HandlerSession(Session):
     """A session whose end is not the handler's to decide."""
 
     def commit(self) -> NoReturn:
-        """Refuse: an effect committed before its message is closed would happen again with the next delivery."""
-        remedy = "leave it out: what was written is committed with the message, when the handler has returned"
-        raise RuntimeError(problem("context.session", "no commit by the handler", "one", remedy))
+        """Refuse."""
+        _refuse("no commit by the handler", "one")
+
+    def close(self) -> NoReturn:
+        """Refuse: what was written would be lost without a word."""
+        _refuse("a session that stays open", "close()")
+
+    def __exit__(self, *_: object) -> None:
+        """Go on: the end of a `with` block is not the end of the run."""
 
     def commit_with_message(self) -> None:
         """Commit. For the consumer's own use."""
-        super().commit()
+        token = _closing.set(True)
+        try:
+            super().commit()
+        finally:
+            _closing.reset(token)
+
+    def end(self) -> None:
+        """Roll back what is not committed, and give the connection back. For the consumer's own use."""
+        try:
+            self.rollback()  # objects made outside a callback become new again: it may have to write them once more
+            super().close()
+        except SQLAlchemyError:  # a thread that the handler has left behind is still using it
+            self.invalidate()
 
 
 class Transaction:
     """One delivery's writes. Its connection is made when it is first used.
 
     committing: a commit has been tried, and may have succeeded though its answer was lost.
+    lost: what has ended the connection that the handler's own writes were made on.
+    over: the run has ended; what comes now is too late.
     said: it has been said that the session was held open for long.
     now: gives seconds that never go backwards.
-    lost: what has ended the connection that the handler's own writes were made on.
     """
 
     def __init__(self, engine: Engine, now: Callable[[], float]) -> None:
-        self.callbacks: list[Callable[[Session], Any]] = []
         self.opened_by_handler = False
         self.committing = False
-        self.said = False
-        self._engine, self._now = engine, now
         self.lost: BaseException | None = None
+        self.over = False
+        self.said = False
+        self._callbacks: list[Callable[[Session], Any]] = []
+        self._engine, self._now = engine, now
         self._session: HandlerSession | None = None
         self._opened = self._longest = 0.0
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to commit but the closing itself."""
-        return not self.opened_by_handler and not self.callbacks
+        return not self.opened_by_handler and not self._callbacks
 
     def for_handler(self) -> Session:
         """Give the handler its session. Unlike what callbacks write, its writes are lost with its connection."""
+        self._must_go_on("session")
         self.opened_by_handler = True
-        return self.session
+        return self._begun()
 
-    @property
-    def session(self) -> HandlerSession:
-        """Give the session, made when it is first asked for."""
-        if self._session is None:
-            self._opened = self._now()
-            self._session = HandlerSession(self._engine)
-        return self._session
+    def on_done(self, callback: Callable[[Session], Any]) -> None:
+        """Note what is to be called when the handler has returned."""
+        self._must_go_on("on_done")
+        self._callbacks.append(callback)
+
+    def write(self) -> HandlerSession:
+        """Have the callbacks write; give the session, with nothing left to send but the commit."""
+        session = self._begun()
+        for callback in self._callbacks:
+            if inspect.isawaitable(end := callback(session)):
+                if inspect.iscoroutine(end):
+                    end.close()
+                raise TypeError(f"on_done: expected a plain function; got one that returns a {type(end).__name__}")
+        session.flush()
+        return session
 
     @property
     def held(self) -> float:
@@ -74,4 +138,15 @@ class Transaction:
         self._longest = self.held
         session, self._session = self._session, None
         if session is not None:
-            session.close()
+            session.end()
+
+    def _begun(self) -> HandlerSession:
+        if self._session is None:
+            self._opened = self._now()
+            self._session = HandlerSession(self._engine, close_resets_only=False)
+        return self._session
+
+    def _must_go_on(self, name: str) -> None:
+        if self.over:
+            remedy = "use it in the handler itself, and wait there for the threads that do"
+            raise RuntimeError(problem(f"context.{name}", "a run that goes on", "one that has ended", remedy))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from consumer.errors import LedgerError, described
 from consumer.lane import Lane
-from consumer.message import database, schema
+from consumer.message import database, schema, transaction
 from consumer.message.ledger import Claim, Elsewhere, Ledger, Settled
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.message.transaction import Transaction
@@ -44,12 +44,12 @@ class Claims(Books):
 
     def __init__(self, life: Life, handler: Handler, invoker: Invoker) -> None:
         settings = life.settings
-        width = min(4, settings.concurrency)
+        self._width = width = min(4, settings.concurrency)
         self._clock, self._stop, self._pulse, self._log = life.clock, life.stop, life.pulse, life.log
         self._lease_seconds = settings.visibility_timeout
         self._last_words = min(LAST_WORDS, (settings.stop_wait_seconds - settings.drain_seconds) / 4)
         self._engine = database.of(settings, width)
-        self._sessions = database.of(settings, settings.concurrency, statement_seconds=0)
+        self._sessions = transaction.sessions(settings)
         self._ledger = Ledger.of(settings, self._engine)
         self._invoker, self._handler = invoker, settings.handler
         self._ttl = handler.marks.key_ttl if handler.marks.key else None
@@ -79,6 +79,8 @@ class Claims(Books):
         """Claim a message; None when it is ours to run, else what becomes of it without a run."""
         message = hand.message
         named = await self._invoker.key(message)
+        if named.hung:
+            self._stop.tell(f"key= hangs on message {message.id}", Leaving.HUNG)  # its thread is the handlers' own
         if named.error is not None:
             hand.ran = Ran("raised", named.error)
             return decide(hand)
@@ -104,6 +106,7 @@ class Claims(Books):
             case Settled(reason=reason):
                 return Reject(reason, cause="dead_already", key=named.value)
             case Elsewhere(seconds=seconds):
+                seconds = min(seconds, self._lease_seconds)  # longer only when the database's clock was set back
                 return Retry(math.ceil(seconds) + self._clock.uniform(*AFTERWARDS), cause="elsewhere")
 
     def _done_already(self, hand: InHand, earlier: Settled, digest: str) -> Done:
@@ -130,6 +133,8 @@ class Claims(Books):
 
     async def close(self, hand: InHand, decide: Callable[[InHand], Outcome]) -> Outcome:
         """Write down how a run ended, with what the handler wrote; return what the queue must be told."""
+        if hand.written is not None:
+            hand.written.over = True
         outcome = decide(hand)
         if isinstance(outcome, Reject) and hand.claim is not None:  # for whoever sends it again: see desk/reopening.py
             outcome = replace(outcome, key=hand.claim.key)
@@ -169,10 +174,7 @@ class Claims(Books):
         if written.lost is not None:  # it must run again, not be closed without its writes
             return written.lost
         try:
-            session = written.session
-            for callback in written.callbacks:
-                callback(session)
-            session.flush()
+            session = written.write()
             if not ledger.done(claim, _as_json(hand), self._ttl, within=session.connection()):
                 return False
             written.committing = True
@@ -206,17 +208,18 @@ class Claims(Books):
             hand.log.warning("claim_lost", meanwhile="somebody else has claimed the message; this run will not count")
 
     async def _ask(
-        self, call: Callable[[], T], *, seconds: float = math.inf, until: asyncio.Future[None] | None = None
+        self, call: Callable[[], T], *, seconds: float | None = None, until: asyncio.Future[None] | None = None
     ) -> T | None:
         """Ask the database until it answers; None when it did not in so many seconds, or until it must be left."""
         clock, over = self._clock, until or self._stop.over
-        began, tries = clock.monotonic(), 0
+        end, tries = None if seconds is None else clock.monotonic() + seconds, 0
         while True:
             asking = self._lane.run(call)
-            await clock.first(asking, over)
-            if not asking.done():
+            await clock.first(asking, over, seconds=end and end - clock.monotonic())
+            if not asking.done() and over.done():
                 await clock.first(asking, seconds=self._last_words)
             if not asking.done():
+                self._lane = Lane("ledger", self._width)  # that one's thread hangs with its call
                 return None
             error = asking.exception()
             if error is None:
@@ -228,7 +231,7 @@ class Claims(Books):
                 raise error
             tries += 1
             self._unanswered(error)
-            if over.done() or clock.monotonic() - began >= seconds:
+            if over.done() or (end is not None and clock.monotonic() >= end):
                 return None
             longest = min(LONGEST, FIRST * 2.0 ** min(tries, 8))
             await clock.first(over, seconds=clock.uniform(longest / 2, longest))

@@ -64,7 +64,7 @@ class Context:
         It may be called again when the database was away: it should do nothing but write there. Raises LookupError
         without a ledger.
         """
-        self._ledgered("on_done").callbacks.append(function)
+        self._ledgered("on_done").on_done(function)
 
     def _ledgered(self, name: str) -> Transaction:
         if self._written is None:

@@ -92,6 +92,8 @@ class Delivery:
 
     async def _run(self, hand: InHand) -> Ran:
         """See a run through. One that hangs keeps its lease until the others are done: only its process can end it."""
+        if hand.lease.lost:  # this process was stopped for so long: somebody else may have run it by now
+            return Ran("interrupted")
         if self._stop.told:
             hand.context.tell()
         ran = await self._in_turn(hand)

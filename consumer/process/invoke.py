@@ -51,10 +51,11 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What came out of a function: an error, or a value."""
+    """What came out of a function: an error, or a value. hung: it has not ended."""
 
     error: BaseException | None = None
     value: Any = None
+    hung: bool = False
 
 
 class Call(Protocol):
@@ -110,7 +111,7 @@ class Invoker:
 
         call = self._run(named, contextvars.Context(), is_async=False)
         if not await self._clock.first(call.done, seconds=HOOK_LIMIT):
-            return End(TimeoutError(f"key=: still running after {HOOK_LIMIT:g} s"))
+            return End(TimeoutError(f"key=: still running after {HOOK_LIMIT:g} s"), hung=True)
         return call.done.result()
 
     async def reset(self, hooks: list[Callable[[], Any]]) -> list[tuple[str, BaseException]] | None:

@@ -59,7 +59,7 @@ def test_when_the_commit_s_answer_is_lost_the_writes_are_kept_with_the_closing_o
     if by == "session":
         written.for_handler().execute(WRITING)
     else:
-        written.callbacks.append(lambda session: session.execute(WRITING))
+        written.on_done(lambda session: session.execute(WRITING))
     commit, is_done = HandlerSession.commit_with_message, Ledger.is_done
 
     def commit_breaks(session: HandlerSession) -> None:

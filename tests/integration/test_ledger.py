@@ -48,12 +48,24 @@ def asked(ledger: Ledger, key: str = "k", message_id: str = "m1") -> Answer:
     return ledger.claim(key, message_id, "digest", 90)
 
 
+def forgotten(engine: Engine, key: str) -> None:
+    """Make a row that has expired already."""
+    short = Ledger(engine, "orders", -1)
+    assert short.done(claimed(short, key))
+
+
 def pass_time(engine: Engine, seconds: float) -> None:
     """Let time pass for all rows, as the database sees it."""
     row = schema.ledger.c
     with engine.begin() as connection:
         connection.execute(
-            update(schema.ledger).values(claimed_until=row.claimed_until - seconds, expires=row.expires - seconds)
+            update(schema.ledger).values(
+                {
+                    "claimed_until": row.claimed_until - seconds,
+                    "expires": row.expires - seconds,
+                    "key_until": row.key_until - seconds,
+                }
+            )
         )
 
 
@@ -115,6 +127,29 @@ def test_what_is_done_is_done_for_every_message_with_its_key_until_it_is_forgott
     pass_time(engine, 61)
     claim = claimed(ledger, message_id="m2")
     assert (claim.fence, claim.attempt) == (2, 1)
+
+
+def test_a_message_that_comes_back_after_its_key_is_free_again_is_done_all_the_same(
+    ledger: Ledger, engine: Engine
+) -> None:
+    assert ledger.done(claimed(ledger), ttl=60)
+    pass_time(engine, 61)
+    assert isinstance(asked(ledger), Settled)
+
+
+def test_a_message_in_hand_stays_so_however_old_its_row(ledger: Ledger, engine: Engine) -> None:
+    claim = claimed(ledger, seconds=DAY + 60)
+    pass_time(engine, DAY + 1)
+    assert isinstance(asked(ledger), Elsewhere)
+    assert ledger.done(claim)
+
+
+def test_what_is_closed_as_one_thing_is_not_closed_as_another(ledger: Ledger) -> None:
+    claim = claimed(ledger)
+    assert ledger.done(claim)
+    assert not ledger.dead(claim, "no")
+    assert not ledger.failed(claim, "down")
+    assert not ledger.renew(claim, 90)
 
 
 @pytest.mark.parametrize("nasty", ["\x00", "\ud800", "x" * 1_000_000], ids=["U+0000", "a lone surrogate", "1 MB"])
@@ -180,19 +215,21 @@ def test_a_schema_of_a_later_version_is_left_alone(engine: Engine) -> None:
 
 def test_only_what_has_expired_is_pruned_and_so_many_rows_at_a_time(ledger: Ledger, engine: Engine) -> None:
     for number in range(25):
-        ledger.done(claimed(ledger, key=f"old{number}"), ttl=-1)
+        forgotten(engine, f"old{number}")
+    claimed(Ledger(engine, "orders", -1), key="in hand")
     ledger.done(claimed(ledger, key="kept"))
     assert [ledger.prune(10), ledger.prune(10), ledger.prune(10), ledger.prune(10)] == [10, 10, 5, 0]
     assert ledger.look_up("kept") is not None
+    assert ledger.look_up("in hand") is not None, "whatever its age"
     pass_time(engine, DAY + 1)
-    assert ledger.prune(10) == 1
+    assert ledger.prune(10) == 2
 
 
 def test_a_row_that_is_just_being_claimed_is_neither_waited_for_nor_pruned(ledger: Ledger, engine: Engine) -> None:
     if engine.dialect.name != "postgresql":
         pytest.skip("SQLite has one writer at a time")
     for key in ("claimed", "old"):
-        ledger.done(claimed(ledger, key=key), ttl=-1)
+        forgotten(engine, key)
     with engine.begin() as connection:
         connection.execute(text("UPDATE consumer_ledger SET state = 'open' WHERE key = 'claimed'"))
         assert ledger.prune() == 1
@@ -271,7 +308,8 @@ def test_a_web_application_learns_what_has_become_of_a_message(database_url: str
     assert found() == Found("done", result={"report": 7})
     ledger.dead(claimed(ledger, key="d"), "no such order")
     assert found("d") == Found("failed", reason="no such order")
-    ledger.done(claimed(ledger, key="old"), ttl=-1)
+    short = Ledger(ledger._engine, "orders", -1)
+    short.done(claimed(short, key="old"))
     assert found("old") == Found("unknown")
 
 
@@ -303,7 +341,7 @@ def test_people_can_make_prune_and_count_the_ledger(
     claimed(ledger, key="in hand")
     ledger.failed(claimed(ledger, key="waiting"), "down")
     ledger.done(claimed(ledger, key="done"))
-    ledger.done(claimed(ledger, key="old"), ttl=-1)
+    forgotten(engine, "old")
     ledger.dead(claimed(ledger, key="dead"), "no")
     said = []
     for words in (["migrate"], ["stats"], ["prune"], ["stats"]):

@@ -23,7 +23,7 @@ RETENTION, LEASE = 1000.0, 90.0
 
 @dataclass
 class Model:
-    """What a row should be; `free_at` and `gone_at` are seconds of the model's own clock."""
+    """What a row should be; `free_at`, `gone_at` and `key_at` (another may have the key) are of the model's clock."""
 
     fence: int = 0
     failures: int = 0
@@ -31,6 +31,7 @@ class Model:
     message_id: str = ""
     free_at: float = 0
     gone_at: float = 0
+    key_at: float = 0
 
 
 class Machine(RuleBasedStateMachine):
@@ -54,14 +55,21 @@ class Machine(RuleBasedStateMachine):
         row = schema.ledger.c
         with self.engine.begin() as connection:
             connection.execute(
-                update(schema.ledger).values(claimed_until=row.claimed_until - seconds, expires=row.expires - seconds)
+                update(schema.ledger).values(
+                    {
+                        "claimed_until": row.claimed_until - seconds,
+                        "expires": row.expires - seconds,
+                        "key_until": row.key_until - seconds,
+                    }
+                )
             )
 
     @rule(target=claims, message_id=st.sampled_from(["m1", "m2"]))
     def claim(self, message_id: str) -> Claim | MultipleResults[Claim]:
         model, answer = self.model, self.ledger.claim("k", message_id, "d", LEASE)
-        gone = model.fence == 0 or self.time >= model.gone_at
-        redriven = model.state == "dead" and message_id != model.message_id
+        gone = model.fence == 0 or self.time >= max(model.gone_at, model.free_at)
+        another = message_id != model.message_id
+        redriven = another and (model.state == "dead" or (model.state == "done" and self.time >= model.key_at))
         if not gone and not redriven:
             if model.state in {"done", "dead"}:
                 assert answer == Settled(model.state, model.message_id, "d", answer.reason)  # type: ignore[union-attr]
@@ -85,19 +93,19 @@ class Machine(RuleBasedStateMachine):
     @rule(claim=claims)
     def renew(self, claim: Claim) -> None:
         held = self.is_held(claim)
-        assert self.ledger.renew(claim, LEASE) == self.is_newest(claim)
+        assert self.ledger.renew(claim, LEASE) == (self.is_newest(claim) and self.model.state == "open")
         if held:
             self.model.free_at = self.time + LEASE
 
     @rule(claim=claims)
     def release(self, claim: Claim) -> None:
-        assert self.ledger.release(claim) == self.is_newest(claim)
+        assert self.ledger.release(claim) == (self.is_newest(claim) and self.model.state == "open")
         self.freed(claim)
 
     @rule(claim=claims)
     def fail(self, claim: Claim) -> None:
         held = self.is_held(claim)
-        assert self.ledger.failed(claim, "down") == self.is_newest(claim)
+        assert self.ledger.failed(claim, "down") == (self.is_newest(claim) and self.model.state == "open")
         self.freed(claim)
         self.model.failures += held
 
@@ -105,12 +113,14 @@ class Machine(RuleBasedStateMachine):
     def bury(self, claim: Claim) -> None:
         self.end(claim, "dead", self.ledger.dead(claim, "no"))
 
-    @rule(claim=claims)
-    def finish(self, claim: Claim) -> None:
-        self.end(claim, "done", self.ledger.done(claim))
+    @rule(claim=claims, ttl=st.sampled_from([None, 200.0]))
+    def finish(self, claim: Claim, ttl: float | None) -> None:
+        if self.is_held(claim):
+            self.model.key_at = self.time + (ttl or RETENTION)
+        self.end(claim, "done", self.ledger.done(claim, ttl=ttl))
 
     def end(self, claim: Claim, state: str, accepted: bool) -> None:  # noqa: FBT001 - the answer
-        assert accepted == self.is_newest(claim)
+        assert accepted == (self.is_newest(claim) and (self.is_held(claim) or self.model.state == state))
         if self.is_held(claim):
             self.model.state, self.model.gone_at = state, self.time + RETENTION
             self.freed(claim)

@@ -46,6 +46,12 @@ def test_no_sign_of_life_at_all_is_unhealthy() -> None:
     assert verdict([], NOW) == (False, "no process shows a sign of life")
 
 
+def test_a_database_that_is_away_is_no_reason_to_replace_the_container() -> None:
+    waiting = DEAF | {"trouble": "the ledger's database is away"}
+    assert verdict([waiting] * 4, NOW) == (True, "4 of 4 processes have a fresh sign of life; the ledger's database is away")
+    assert not verdict([waiting, DEAF], NOW)[0]
+
+
 def test_silence_of_the_queue_for_five_minutes_is_unhealthy_unless_somebody_is_busy() -> None:
     assert not verdict([DEAF] * 4, NOW)[0]
     assert verdict([DEAF, DEAF, DEAF, life()], NOW)[0]

@@ -32,6 +32,7 @@ class Scene:
         pid = os.getpid()
         self.path = folder / f"worker_00.{pid}.{pulse.started(pid)}.json"
         self.in_hand: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {"name": "worker_00", "pulse_timeout": 45.0}
         self.beat()
 
     def kill(self, life: dict[str, Any], _: int) -> None:
@@ -39,7 +40,7 @@ class Scene:
 
     def beat(self) -> None:
         pid = os.getpid()
-        facts = {"name": "worker_00", "pid": pid, "start_ticks": pulse.started(pid), "pulse_timeout": 45.0}
+        facts = {**self.facts, "pid": pid, "start_ticks": pulse.started(pid)}
         self.path.write_text(json.dumps({**facts, "beat": self.clock.time(), "in_hand": self.in_hand}))
 
     async def look(self, seconds: int, *, beating: bool) -> None:
@@ -87,6 +88,13 @@ async def test_time_spent_waiting_for_a_turn_is_no_run(scene: Scene) -> None:
     await scene.look(200, beating=True)
     scene.in_hand["m.1"] |= {"waiting": False}
     await scene.look(80, beating=True)
+    assert not scene.killed
+
+
+async def test_a_run_that_cannot_be_closed_while_the_database_is_away_is_no_overlong_run(scene: Scene) -> None:
+    scene.hold()
+    scene.facts["trouble"] = "the ledger's database is away"
+    await scene.look(300, beating=True)
     assert not scene.killed
 
 

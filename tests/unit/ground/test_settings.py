@@ -189,6 +189,9 @@ def test_the_defaults_fit_any_stop_timeout_and_lease(stop: float, lease: int) ->
         ({"PULSE_TIMEOUT": "60"}, "CONSUMER_PULSE_TIMEOUT with CONSUMER_VISIBILITY_TIMEOUT and"),
         ({"ENVELOPE": "sns,sqs"}, "CONSUMER_ENVELOPE"),
         ({"DATABASE_URL": "mysql://u:secret@db/x"}, "CONSUMER_DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite://"}, "CONSUMER_DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite:///:memory:"}, "CONSUMER_DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql://u:secret@db:x/x"}, "CONSUMER_DATABASE_URL"),
     ],
 )
 def test_what_does_not_go_together_is_refused_naming_both(put: Any, values: dict[str, str], names: str) -> None:

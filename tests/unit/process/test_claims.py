@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from consumer.message import schema
 from consumer.message.ledger import Claim
-from consumer.message.outcome import Done, Outcome, Reject, Release
+from consumer.message.outcome import Done, Outcome, Reject, Release, Retry
 from consumer.process.claims import PATIENCE, Claims
 from consumer.process.delivery import Delivery
 from consumer.process.handlers import Handler
 from consumer.process.invoke import End, Ran
 from consumer.process.settle import Settler
+from consumer.process.stop import Leaving
 from unit.doubles import FakeInvoker, FakeQueue, Inline, Living, living, message
 
 if TYPE_CHECKING:
@@ -27,12 +29,14 @@ if TYPE_CHECKING:
     from consumer.testing import FakeClock
 
 HANDLER = Handler(print, is_async=False, wants_context=True, decoder=cast("Any", None))
-AWAY = ConnectionError("connection refused")
+AWAY = OperationalError("SELECT 1", {}, ConnectionError("connection refused"))
 
 
 class Named(FakeInvoker):
+    named: End | None = None
+
     async def key(self, message: Message[str]) -> End:
-        return End(value=message.id)
+        return self.named or End(value=message.id)
 
 
 class Desk:
@@ -156,6 +160,33 @@ async def test_while_the_database_is_away_a_message_not_yet_claimed_is_held_for_
     await desk.clock.advance(10)
     assert await delivery == Release("database_away")
     assert (desk.journal[-1], desk.runs) == ("delay m1 0", [])
+
+
+async def test_a_database_that_hangs_holds_a_message_for_a_minute_too_and_the_next_call_has_a_thread_of_its_own(
+    desk: Desk,
+) -> None:
+    desk.lane.hangs = True
+    delivery = desk.deliver()
+    await desk.clock.advance(PATIENCE + 1)
+    assert await delivery == Release("database_away")
+    assert desk.claims._lane is not desk.lane
+
+
+async def test_a_database_s_clock_that_was_set_back_keeps_no_message_away_for_longer_than_a_lease(desk: Desk) -> None:
+    claim = desk.ledger.claim("m1", "m1", "d", 86_400)
+    assert isinstance(claim, Claim)
+    outcome = await desk.deliver()
+    assert isinstance(outcome, Retry)
+    assert outcome.delay <= 90 + 5
+
+
+async def test_a_key_that_hangs_ends_the_process_which_its_thread_would_keep_from_every_other_message(
+    desk: Desk,
+) -> None:
+    desk.invoker.named = End(TimeoutError("key=: still running after 10 s"), hung=True)
+    outcome = await desk.deliver()
+    assert isinstance(outcome, Retry)
+    assert (desk.life.stop.leaving, desk.runs) == (Leaving.HUNG, [])
 
 
 async def test_nothing_is_received_until_the_database_is_back_and_status_says_why(desk: Desk) -> None:

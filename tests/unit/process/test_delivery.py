@@ -153,6 +153,17 @@ async def test_a_process_stopped_past_its_lease_and_continued_acknowledges_nothi
     assert desk.journal == ["hold m1", "run m1", "drop m1"]
 
 
+async def test_a_process_stopped_past_its_lease_before_the_run_does_not_begin_it(desk: Desk) -> None:
+    class Frozen(Books):
+        async def claim(self, hand: Any, decide: Any) -> None:
+            del hand, decide
+            desk.clock.freeze_jump(100)
+
+    desk.delivery._books = Frozen()
+    assert await desk.deliver() == LeftAlone()
+    assert "invoke m1" not in desk.journal
+
+
 async def test_a_process_stopped_while_the_lease_is_being_stopped_acknowledges_nothing(desk: Desk) -> None:
     gate = desk.queue.gates["extend"] = asyncio.Event()
     desk.takes(35)

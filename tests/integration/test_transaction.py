@@ -1,0 +1,143 @@
+"""What a handler may do with its session, and what not, on both databases."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Engine, String, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from consumer.message import database, transaction
+from consumer.message.transaction import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Effect(Base):
+    __tablename__ = "effects"
+    id: Mapped[str] = mapped_column(String(10), primary_key=True)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = database.engine(database_url, 2, ping=True)
+    with made.begin() as connection:
+        Base.metadata.create_all(connection)
+    transaction.guard(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def written(engine: Engine) -> Iterator[Transaction]:
+    made = Transaction(engine, time.monotonic)
+    yield made
+    made.roll_back()
+
+
+def effects(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.scalars(text("SELECT id FROM effects ORDER BY id")))
+
+
+def commit(written: Transaction) -> None:
+    written.write().commit_with_message()
+    written.roll_back()
+
+
+def by_block(session: Session) -> None:
+    with session.begin():
+        session.add(Effect(id="a"))
+
+
+def by_connection(session: Session) -> None:
+    session.add(Effect(id="a"))
+    session.flush()
+    session.connection().commit()
+
+
+def by_itself(session: Session) -> None:
+    session.add(Effect(id="a"))
+    session.commit()
+
+
+@pytest.mark.parametrize("way", [by_block, by_connection, by_itself])
+def test_whatever_way_a_handler_commits_is_refused_and_says_what_to_do(
+    engine: Engine, written: Transaction, way: Any
+) -> None:
+    with pytest.raises(RuntimeError, match=r"expected no commit by the handler; got one\. To do: leave it out"):
+        way(written.for_handler())
+    written.roll_back()
+    assert effects(engine) == []
+
+
+def test_a_with_block_does_not_end_the_session_and_close_is_refused(engine: Engine, written: Transaction) -> None:
+    with written.for_handler() as session:
+        session.add(Effect(id="a"))
+    with pytest.raises(RuntimeError, match="expected a session that stays open"):
+        session.close()
+    commit(written)
+    assert effects(engine) == ["a"]
+
+
+def test_an_object_made_outside_its_callback_is_written_however_often_it_takes(
+    engine: Engine, written: Transaction
+) -> None:
+    made = Effect(id="a")
+    written.on_done(lambda session: session.add(made))
+    written.write()
+    written.roll_back()  # the connection broke off here
+    commit(written)
+    assert effects(engine) == ["a"]
+
+
+def test_a_callback_that_nobody_awaits_is_an_error(written: Transaction) -> None:
+    async def write(_: Session) -> None: ...
+
+    written.on_done(write)
+    with pytest.raises(TypeError, match="expected a plain function; got one that returns a coroutine"):
+        written.write()
+
+
+def test_a_run_that_has_ended_writes_no_more(written: Transaction) -> None:
+    written.on_done(lambda _: written.on_done(print))
+    written.over = True
+    with pytest.raises(RuntimeError, match="expected a run that goes on; got one that has ended"):
+        written.write()
+    with pytest.raises(RuntimeError, match=r"context\.session"):
+        written.for_handler()
+
+
+def test_a_session_that_was_kept_takes_no_connection_when_its_run_has_ended(
+    engine: Engine, written: Transaction
+) -> None:
+    kept = written.for_handler()
+    kept.execute(text("SELECT 1"))
+    written.roll_back()
+    with pytest.raises(Exception, match="closed"):
+        kept.execute(text("SELECT 1"))
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_a_thread_that_is_left_behind_in_the_session_does_not_keep_the_run_from_ending(
+    engine: Engine, written: Transaction
+) -> None:
+    session = written.for_handler()
+    slow = "pg_sleep(1)" if engine.dialect.name == "postgresql" else "count(*) FROM c, c, c, c"
+    many = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 60) "
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(session.execute, text(f"{many}SELECT {slow}"))
+        time.sleep(0.3)
+        written.roll_back()
+        busy.exception()
+    assert effects(engine) == []
