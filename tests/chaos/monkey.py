@@ -260,8 +260,12 @@ class Monkey:
 
     def _restart(self, server: QueueServer | Database, outage: tuple[float, float], kind: str) -> None:
         self._claim(server)
+        began = time.time()
+        if not server.break_off():
+            self._taken.discard(server)
+            raise Busy
         fault = self._note(kind)
-        server.break_off()
+        fault.began = began
 
         def again() -> None:
             server.start_again()

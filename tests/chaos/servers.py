@@ -56,11 +56,14 @@ class QueueServer:
             )
         wait_until(self._answers, "the queue server answers")
 
-    def break_off(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+    def break_off(self) -> bool:
+        """Kill it; say whether it could be broken off."""
+        if self._process is None:
+            return False
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        return True
 
     def _answers(self) -> bool:
         try:
@@ -84,7 +87,7 @@ class Database(Protocol):
 
     def start(self) -> None: ...
 
-    def break_off(self) -> None: ...
+    def break_off(self) -> bool: ...
 
     def start_again(self) -> None: ...
 
@@ -105,9 +108,15 @@ class OnSqlite:
 
     def start(self) -> None: ...
 
-    def break_off(self) -> None:
-        self._blocker = sqlite3.connect(self._file, isolation_level=None, timeout=10)
-        self._blocker.execute("BEGIN EXCLUSIVE")
+    def break_off(self) -> bool:
+        blocker = sqlite3.connect(self._file, isolation_level=None, timeout=0.3)
+        try:
+            blocker.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:  # somebody has it who stands still: no less of a fault
+            blocker.close()
+            return False
+        self._blocker = blocker
+        return True
 
     def start_again(self) -> None:
         if self._blocker is not None:
@@ -145,9 +154,10 @@ class OnPostgresql:
         assert self.proxy is not None
         return f"postgresql://postgres@{HOST}:{self.proxy.port}/chaos?sslmode=disable&gssencmode=disable"
 
-    def break_off(self) -> None:
+    def break_off(self) -> bool:
         self._dying = self._server.get_pid()
         os.kill(self._dying, signal.SIGQUIT)  # "immediate shutdown"
+        return True
 
     def start_again(self) -> None:
         if self._dying:
