@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from consumer import cli
 from consumer.message.queue import counts
 from support.programs import wait_until
 from support.servers import LOCALSTACK
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from support.queues import Queues
 
 pytestmark = LOCALSTACK
-COUNT = 20
-RATE = 3  # a second: a move takes longer than a command to start, however busy the machine
+COUNT, RATE = 20, 4  # messages, and how many of them a second
 
 
 @pytest.fixture
@@ -65,25 +65,20 @@ def under_way(queues: Queues) -> subprocess.Popen[str]:
     return process
 
 
-def test_the_server_moves_all_of_them(dead: Queues) -> None:
-    done = ended(started("--json"))
-    told = json.loads(done.out)
-    assert (done.code, done.err) == (0, "")
+def test_the_server_moves_all_of_them(dead: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["failed", "retry", "--all", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
     assert (told["retried"], told["by_server"], told["stopped"]) == (COUNT, COUNT, "")
     assert whereabouts(dead) == (COUNT, 0)
 
 
-def test_no_more_a_second_than_asked_for(dead: Queues) -> None:
+def test_ctrl_c_stops_the_server_and_what_is_not_moved_can_be_moved_later(
+    dead: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
     process = under_way(dead)
     began, before = time.monotonic(), dead.counts().visible
     wait_until(lambda: dead.counts().visible >= before + 4, "four more")
     assert time.monotonic() - began > 3 / RATE
-    process.send_signal(signal.SIGINT)
-    ended(process)
-
-
-def test_ctrl_c_stops_the_server_and_what_is_not_moved_can_be_moved_later(dead: Queues) -> None:
-    process = under_way(dead)
     process.send_signal(signal.SIGINT)
     done = ended(process)
     assert done.code == 130
@@ -94,15 +89,19 @@ def test_ctrl_c_stops_the_server_and_what_is_not_moved_can_be_moved_later(dead: 
     assert done.out in [f"sent back {about}, of which the server {about}\n" for about in (back - 1, back)]
     time.sleep(1)  # in which a server that had not heard it would have moved more
     assert whereabouts(dead) == (back, left)
-    assert ended(started()).out == f"sent back {left}, of which the server {left}\n"
+    assert cli.main(["failed", "retry", "--all"]) == 0
+    assert capsys.readouterr().out == f"sent back {left}, of which the server {left}\n"
     assert whereabouts(dead) == (COUNT, 0)
 
 
-def test_what_a_killed_command_has_begun_is_watched_to_its_end_by_the_next_one(dead: Queues) -> None:
+def test_what_a_killed_command_has_begun_is_watched_to_its_end_by_the_next_one(
+    dead: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
     killed = under_way(dead)
     killed.kill()
     ended(killed)
-    done = ended(started())
-    assert (done.code, done.out) == (0, f"sent back {COUNT}, of which the server {COUNT}\n")
-    assert "the server was moving them already" in done.err
+    assert cli.main(["failed", "retry", "--all"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"sent back {COUNT}, of which the server {COUNT}\n"
+    assert "the server was moving them already" in printed.err
     assert whereabouts(dead) == (COUNT, 0)

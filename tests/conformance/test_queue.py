@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,12 @@ async def received(queue: Queue, count: int = 1) -> list[Message[str]]:
         assert some, f"only {len(messages)} of {count} came"
         messages += some
     return messages
+
+
+@pytest.mark.parametrize("address", ["127.0.0.2", "::1"])
+def test_the_server_listens_on_one_address_alone(sqs_server: str, address: str) -> None:
+    with pytest.raises(OSError):  # noqa: PT011 - refused, or no such address here
+        socket.create_connection((address, int(sqs_server.rpartition(":")[2])), timeout=2)
 
 
 async def test_a_receive_takes_as_many_as_asked_for_and_no_more(queues: Queues) -> None:

@@ -45,7 +45,7 @@ def serving(folder: Path) -> Iterator[str]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [PYTHON, "-m", "localstack.runtime.main"],
-            env={"PATH": os.environ["PATH"], **options},
+            env={"PATH": os.environ["PATH"], "HOME": str(PYTHON.parents[1]), **options},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
