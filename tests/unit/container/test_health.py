@@ -48,7 +48,10 @@ def test_no_sign_of_life_at_all_is_unhealthy() -> None:
 
 def test_a_database_that_is_away_is_no_reason_to_replace_the_container() -> None:
     waiting = DEAF | {"trouble": "the ledger's database is away"}
-    assert verdict([waiting] * 4, NOW) == (True, "4 of 4 processes have a fresh sign of life; the ledger's database is away")
+    assert verdict([waiting] * 4, NOW) == (
+        True,
+        "4 of 4 processes have a fresh sign of life; the ledger's database is away",
+    )
     assert not verdict([waiting, DEAF], NOW)[0]
 
 

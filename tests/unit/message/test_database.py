@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from consumer.message import database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 URL = "postgresql://u:p@db/orders"
 
