@@ -5,12 +5,12 @@ the one that has written its effect, else the last. Every other one is put down 
 
 * it was meant to fail: its message is poison, or flaky, or hangs the first time;
 * its process was killed before it could say how the delivery ended: by the monkey, by a message that is meant to do
-  that, or by the agent after the monkey had stopped it;
+  that, or by the agent after the monkey had stopped it; or it had to leave because another message made it hang;
 * it said how the delivery ended and why that was not done, and a fault that can lead to this fell into the delivery or
   into the REACH before it: so long a connection may be dead before a long poll's time-out tells. A lost lease or claim
   comes of the queue, the database, or its process being stopped. A failure that was not meant comes of the database or
   of its process being stopped, and where it says that SQLite was locked of any fault: anybody may have held the lock. A
-  run that was broken off comes of the database, its container's end, or a neighbour that hangs.
+  run that was broken off comes of the database or of its container's end.
 
 A run that says done and has no effect, or says nothing though its process lived, is not accounted for, whatever was
 injected. A machine that stood still for more than half a second is a fault, though nobody has injected it.
@@ -62,6 +62,9 @@ class Accounts:
         until = said.at if said else float("inf")
         if death := self._death(run, until):
             return death
+        hang = self.hanging.get(run.life)
+        if hang and hang.at <= until and (said is None or said.facts["outcome"] != "done"):
+            return "its process had to leave, its neighbour hanging"
         if said is None:
             raise Unexplained("never came to an end, and nothing has killed its process")
         return self._excuse(run, said)
@@ -103,8 +106,8 @@ class Accounts:
             return "it failed, the database being locked"
         if outcome == "release" and self._fell(("database",), since, until, run.life):
             return "it was broken off, the database being away"
-        if outcome == "release" and (run.life in self.hanging or self._stopped(run.container, since, until)):
-            return "it was broken off, its process having to leave"
+        if outcome == "release" and self._stopped(run.container, since, until):
+            return "it was broken off, its container having to leave"
         error = f": {said.facts['error']}" if "error" in said.facts else ""
         raise Unexplained(f"ended as {outcome} ({said.facts['cause']}{error}), and no fault of its time leads to that")
 

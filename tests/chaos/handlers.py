@@ -55,6 +55,12 @@ def effect(session: Session, run: Run) -> None:
     session.execute(WRITING, {"key": run.key, "message_id": run.message_id, "run": run.run})
 
 
+def hang(run: Run) -> None:
+    """Hang, if that was meant: before anything is written, or nobody else could write on SQLite."""
+    if run.planned == "hang":
+        time.sleep(3600)
+
+
 def end(run: Run) -> None:
     """End as was meant: an effect has been written, and must not be there afterwards."""
     match run.planned:
@@ -64,8 +70,6 @@ def end(run: Run) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "reject":
             raise Reject("poison")
-        case "hang":
-            time.sleep(3600)
 
 
 def seconds(message: Message[dict[str, Any]]) -> float:
@@ -80,6 +84,7 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
     if message.body.get("freeze") and message.receive_count == 1:
         os.kill(os.getpid(), signal.SIGSTOP)
     time.sleep(seconds(message))
+    hang(run)
     write(run, message, context)
     end(run)
 
@@ -88,6 +93,7 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
 async def work_async(message: Message[dict[str, Any]], context: Context) -> None:
     run = call(message, context)
     await asyncio.sleep(seconds(message))
+    hang(run)
     context.on_done(lambda session: effect(session, run))
     end(run)
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-GOOD = ("good", "flaky", "hangs")  # hangs and fails only the first time
 POISON = ("reject", "fails", "dies", "undecodable")
 
 

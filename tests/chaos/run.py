@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -133,10 +134,12 @@ def main(words: list[str] | None = None) -> int:
     for database in databases:
         plan = Plan(database, given.messages, given.processes, given.seconds, given.seed, given.every)
         folder = Path(tempfile.mkdtemp(prefix=f"chaos-{database}-"))
-        print(f"chaos on {database}: --seed {plan.seed}, everything is kept in {folder}", flush=True)
+        print(f"chaos on {database}: --seed {plan.seed}, kept in {folder} if a promise is broken", flush=True)
         outcome = play(plan, folder)
         print(f"\n{report(outcome.history, outcome.verdict, outcome.seconds)}\n", flush=True)
         bad += len(outcome.verdict.violations)
+        if not outcome.verdict.violations:
+            shutil.rmtree(folder, ignore_errors=True)  # PostgreSQL's own processes may be tidying up in it
     return 1 if bad else 0
 
 

@@ -176,6 +176,12 @@ def test_an_abnormal_end_needs_a_reason_and_somebody_who_brought_it_about(
     assert all(one.startswith(says) for one in violations)
 
 
+def test_a_run_beside_one_that_hangs_is_excused_unless_it_says_that_it_is_done() -> None:
+    runs = [*TWICE.runs, run("r7", key="h", at=89.0, planned="hang")]
+    assert not [one for one in found(TWICE, runs=runs) if "was repeated" in one]
+    assert [one for one in found(TWICE, runs=runs, lines=[delivered(91, "done")]) if "was repeated" in one]
+
+
 def test_a_process_that_its_message_has_made_hang_may_leave_for_it() -> None:
     assert found(TWICE, runs=[*SOUND.runs, run("r0", at=90.0, planned="hang")], lines=[LEFT, OUT_20]) == []
 
