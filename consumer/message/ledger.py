@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, delete, func, not_, null, or_, select, tuple_, update
+from sqlalchemy import Double, and_, bindparam, case, delete, func, not_, null, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from consumer.message.schema import DEAD, DONE, OPEN, ledger, now
@@ -82,20 +83,25 @@ class Ledger:
     def claim(self, key: str, message_id: str, digest: str, seconds: float, holder: str = "") -> Answer:
         """Claim a message for so many seconds. `holder` names this claim alone: asked twice, it is claimed once."""
         holder = holder or uuid.uuid4().hex
+        given = {"_key": key, "_id": message_id, "_digest": digest, "_seconds": seconds, "_holder": holder}
         with self._engine.begin() as connection:
-            row = connection.execute(self._claiming(key, message_id, digest, seconds, holder)).one()
+            row = connection.execute(self._claiming, given).one()
         if row.holder == holder:
             return Claim(key, row.fence, row.failures, row.crashes, row.suspect)
         if row.state == OPEN:
             return Elsewhere(max(0.0, row.left))
         return Settled(row.state, row.message_id, row.digest, row.reason or "")
 
-    def _claiming(self, key: str, message_id: str, digest: str, seconds: float, holder: str) -> Executable:
-        """Insert the row or, where it is free, take it; where it is not, change nothing. Either way give it back."""
+    @cached_property
+    def _claiming(self) -> Executable:
+        """Insert the row or, where it is free, take it; where it is not, change nothing. Either way give it back.
+
+        Made once: to build it anew would cost more than all the rest of a claim.
+        """
         adding = self._insert(ledger).values(
-            queue=self._queue, key=key, message_id=message_id, digest=digest, state=OPEN, fence=1, failures=0,
-            crashes=0, suspect=False, redrives=0, holder=holder, claimed_until=now() + seconds, began=now(),
-            expires=now() + self._retention,
+            queue=self._queue, key=bindparam("_key"), message_id=bindparam("_id"), digest=bindparam("_digest"),
+            state=OPEN, fence=1, failures=0, crashes=0, suspect=False, redrives=0, holder=bindparam("_holder"),
+            claimed_until=now() + bindparam("_seconds", type_=Double), began=now(), expires=now() + self._retention,
         )  # fmt: skip
         row, new = ledger.c, adding.excluded
         another = row.message_id != new.message_id
