@@ -41,7 +41,8 @@ class Container:
         """Note how a process ended; say whether the container must leave."""
         code = code_of(status)
         facts = self.lives.ended(pid)
-        received, in_hand = facts.get("last_receive") is not None, bool(facts.get("in_hand"))
+        received = facts.get("last_receive") is not None
+        in_hand = bool(facts.get("in_hand") or facts.get("held"))  # held: the agent has given it back before this word
         death = Death(code, received=received, in_hand=in_hand, told=told)
         self._last_codes[name] = code
         if not death.foreseen:
