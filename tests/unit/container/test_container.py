@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -73,3 +74,20 @@ def test_lives_in_a_row_that_could_not_consume_end_the_container(scene: Scene) -
         verdicts.append(scene.end(3 << 8))
     assert verdicts == [False] * (ROW - 1) + [True]
     assert scene.container.code == 3
+
+
+@pytest.mark.parametrize(
+    ("ids", "told", "says"),
+    [
+        ((), False, "killed by SIGKILL; perhaps out of memory?"),
+        ((), True, "killed by SIGKILL"),
+        (("m",), False, "killed by SIGKILL, with messages in hand"),
+        (("m",), True, "killed by SIGKILL, with messages in hand"),
+    ],
+)
+def test_a_sigkill_is_taken_for_the_kernel_s_only_where_nobody_knows_better(
+    scene: Scene, ids: tuple[str, ...], says: str, *, told: bool
+) -> None:
+    scene.life(*ids)
+    scene.end(signal.SIGKILL, told=told)
+    assert scene.journal.lines == [f"worker_00 (pid {DEAD}) ended: {says}"]
