@@ -182,8 +182,13 @@ def test_a_second_ctrl_c_does(sqs: StandinSqs) -> None:
 def test_messages_of_another_queue_are_left(sqs: StandinSqs) -> None:
     sqs.die("other", DeadLetterQueueSourceArn="arn:aws:sqs:eu-west-1:1:other")
     sqs.die("own", DeadLetterQueueSourceArn="arn:aws:sqs:eu-west-1:1:orders")
-    assert retry(sqs).of_others == 1
-    assert set(sqs.dead) == sqs.visible() == {"other"}
+    sqs.die("rejected", {"ConsumerReject": {"DataType": "String", "StringValue": '{"queue": "mails"}'}})
+    assert retry(sqs).of_others == 2
+    assert set(sqs.dead) == sqs.visible() == {"other", "rejected"}
+    letters = sqs.letters()
+    with letters.hand() as hand:
+        letters.remove(hand, ALL)
+    assert set(sqs.dead) == {"other", "rejected"}
     assert retry(sqs, Filter(ids=frozenset(["other"]))).missing == {"other"}
 
 
