@@ -51,7 +51,7 @@ class StandinSqs:
 
     def letters(self) -> DeadLetters:
         sqs = cast("SQSClient", self)
-        return DeadLetters(sqs, sqs, self.clock, self.url, self.dlq_url)
+        return DeadLetters(sqs, sqs, sqs, self.clock, self.url, self.dlq_url)
 
     def die(self, name: str, attributes: dict[str, Any] | None = None, **system: str) -> None:
         """Put a message into the dead-letter queue."""
