@@ -296,11 +296,12 @@ def task(status: str, moved: int = 0, **more: str) -> dict[str, Any]:
 
 
 def test_a_server_that_can_moves_all_of_them_itself(mover: StandinSqs) -> None:
-    mover.tasks = [task("RUNNING", 10), task("COMPLETED", 25)]
+    mover.tasks = [task("RUNNING", 10), task("RUNNING", 20), task("COMPLETED", 25)]
     letters, told = mover.letters(), list[int]()
     assert letters.move(2.5, told.append)
-    assert (letters.result.moved, told, mover.rate) == (25, [10, 25], 2)
+    assert (letters.result.moved, told, mover.rate) == (25, [10, 20, 25], 2)
     assert letters.result.went_well
+    assert mover.described == [DLQ, URL], "once, and not with each look"
 
 
 @pytest.mark.parametrize("problem", ["NotImplemented", "AccessDenied", "UnsupportedOperation"])
