@@ -27,7 +27,8 @@ CONNECTIONS = 2
 class Found:
     """What the ledger knows of a key.
 
-    state: unknown (never received, or forgotten; no consumer has made the ledger's table yet), running (in hand, or waiting for its next attempt), done or failed.
+    state: unknown (never received, or forgotten; or no consumer has made the ledger's table yet), running (in hand, or
+    waiting for its next attempt), done or failed.
     result: what the handler returned, where JSON can hold it. reason: of the last failure.
     """
 

@@ -145,7 +145,9 @@ async def test_a_queue_that_refuses_or_may_have_heard_is_not_told_twice(scene: S
     await rescue()
     await rescue()
     assert scene.desk.calls == 1
-    assert scene.log.named("not_given_back")[0]["again"] is False
+    (said,) = scene.log.named("not_given_back")
+    assert (said["messages"], said["message_ids"], said["again"]) == (1, ["m"], False)
+    assert said["error"]
     assert not path.exists()
 
 
