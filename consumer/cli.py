@@ -14,7 +14,7 @@ from consumer.version import __version__
 COMMANDS = {
     "up": ("consumer.container.up", "run the container: supervisord and its processes"),
     "work": ("consumer.process.work", "run one consumer process"),
-    "agent": ("consumer.container.agent", "give back what dead processes held, as long as the container runs"),
+    "agent": ("consumer.container.agent", "rescue what dead processes held, end frozen and fat ones"),
     "status": ("consumer.desk.status", "show this container's processes and the queue's counts"),
     "drain": ("consumer.desk.drain", "have this container finish what is in hand and take no more messages"),
     "resume": ("consumer.desk.resume", "have this container take messages again"),

@@ -115,7 +115,8 @@ class Settings(BaseSettings):
     )  # fmt: skip
     memory_hard_limit: Memory = knob(
         "MiB", "Private memory (USS) over which the agent ends a process during a message. `auto` is half of the "
-        "container's memory, or twice a process's share of it where that is more; 0 is off.",
+        "container's memory, or twice a process's share of it where that is more, and at most 92 % of the "
+        "whole; 0 is off.",
         default=AUTO, reads="auto", ge=AUTO,
     )  # fmt: skip
     container_memory: Memory = knob(

@@ -41,11 +41,13 @@ class Container:
         """Note how a process ended; say whether the container must leave."""
         code = code_of(status)
         facts = self.lives.ended(pid)
-        received, in_hand = facts.get("last_receive") is not None, bool(facts.get("in_hand"))
+        received = facts.get("last_receive") is not None
+        in_hand = bool(facts.get("in_hand") or facts.get("held"))  # held: the agent has given it back before this word
         death = Death(code, received=received, in_hand=in_hand, told=told)
         self._last_codes[name] = code
         if not death.foreseen:
-            self.journal.warning(f"{name} (pid {pid}) ended: {explained(code)}{_circumstances(death)}")
+            how = explained(code, guess=not (told or in_hand))  # supervisord's kill; or the agent knows, and says so
+            self.journal.warning(f"{name} (pid {pid}) ended: {how}{_circumstances(death)}")
         if self.lives.lost() and not told:
             return self._leave(Leaving.BROKEN.value, "the run directory is gone")
         self.lives.leave_word(facts, code, told=told)

@@ -50,6 +50,14 @@ def leave_reason(path: Path, why: str, *, suspects: bool) -> None:
     _write(path.with_suffix(KILL), {"killed": why, "suspects": suspects})
 
 
+def leave_in_hand(path: Path, life: dict[str, Any], entries: dict[str, dict[str, Any]]) -> None:
+    """Have a dead life's file say that no more than these is to be given back. Raises OSError when it cannot be kept.
+
+    `held`: what it had in hand all the same, should PID 1 still have to judge the life.
+    """
+    _write(path, {**life, "in_hand": entries, "held": len(life["in_hand"])})
+
+
 def read(path: Path) -> Ending:
     """Read what was left about the life that a file tells of."""
     end, kill = (pulse.read(path.with_suffix(form)) for form in NOTES)

@@ -36,12 +36,13 @@ def code_of(status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def explained(code: int) -> str:
-    """Say in words how a life ended."""
+def explained(code: int, *, guess: bool = True) -> str:
+    """Say in words how a life ended; guess: what may be behind a SIGKILL, where nobody else will say it."""
     if code in EXPLAINED:
         return f"exit code {code}: {EXPLAINED[code]}"
     try:
         killer = signal.Signals(code - 128)
     except ValueError:
         return f"exit code {code}"
-    return f"killed by {killer.name}" + (f"; {HINTS[killer]}" if killer in HINTS else "")
+    hint = HINTS.get(killer, "") if guess or killer != signal.SIGKILL else ""
+    return f"killed by {killer.name}" + (f"; {hint}" if hint else "")

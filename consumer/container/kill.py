@@ -45,17 +45,22 @@ class Kills:
             ending.leave_reason(path, why, suspects=suspects)
         except OSError as error:  # a full disk: it costs the reason in the log
             self._log.warning("reason_not_kept", error=str(error))
-        self._signal(life, why, signal.SIGKILL)
+        if self._signal(life, signal.SIGKILL):
+            self._log.error("process_killed", **_named(life), why=why, in_hand=len(life["in_hand"]))
 
     def ask(self, life: dict[str, Any], why: str) -> None:
         """Tell a process to stop: one with nothing in hand leaves at once."""
-        self._signal(life, why, signal.SIGTERM)
+        if self._signal(life, signal.SIGTERM):
+            self._log.warning("process_asked", **_named(life), why=why)
 
-    def _signal(self, life: dict[str, Any], why: str, number: signal.Signals) -> None:
-        facts = {"name": life["name"], "pid": life["pid"]}
+    def _signal(self, life: dict[str, Any], number: signal.Signals) -> bool:
         try:
             self._send(life, number)
         except OSError as error:  # it is gone, or another user's
-            self._log.warning("not_killed", **facts, error=str(error))
-            return
-        self._log.error("process_killed", **facts, signal=number.name, why=why, in_hand=len(life["in_hand"]))
+            self._log.warning("not_killed", **_named(life), signal=number.name, error=str(error))
+            return False
+        return True
+
+
+def _named(life: dict[str, Any]) -> dict[str, Any]:
+    return {"name": life["name"], "pid": life["pid"]}

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from botocore.exceptions import ReadTimeoutError
-
 from consumer.container import ending, picture
 from consumer.lane import Lane
 from consumer.message.backoff import Backoff, within
 from consumer.message.queue import BATCH
-from consumer.message.trouble import HANDLE, Trouble, explained, trouble
+from consumer.message.trouble import HANDLE, explained, unheard
 from consumer.process import memory, pulse
 from consumer.process.crashes import Crashes
 from consumer.settings import VISIBILITY_MAX
@@ -124,15 +122,20 @@ class Rescue:
             return
         if case.left and not case.judged:
             self._judge(case, how)
-        now = self._clock.time()
-        case.left = {key: entry for key, entry in case.left.items() if entry["lease_until"] > now}
+        self._drop_lapsed(case)
         await self._release_claims(case)
         keys = list(case.left)
         for first in range(0, len(keys), BATCH):
-            await self._give_back(case, keys[first : first + BATCH])
+            self._drop_lapsed(case)  # all that is awaited here takes its time
+            await self._give_back(case, [key for key in keys[first : first + BATCH] if key in case.left])
         if not case.left and (how.code is not None or age >= UNJUDGED):
             ending.forget(case.path)
             self._cases.pop(case.path, None)
+
+    def _drop_lapsed(self, case: Case) -> None:
+        """Let go of messages whose leases have ended: somebody else may have them by now."""
+        now = self._clock.time()
+        case.left = {key: entry for key, entry in case.left.items() if entry["lease_until"] > now}
 
     def _judge(self, case: Case, how: ending.Ending) -> None:
         """Say how the life ended, and put its messages on record where they may have ended it. Once."""
@@ -185,28 +188,44 @@ class Rescue:
             self._log.warning("claims_not_released", name=case.life["name"], error=str(error))
 
     async def _give_back(self, case: Case, keys: list[str]) -> None:
-        """Tell the queue. What it has not heard is tried again; what it may have heard is not.
+        """Tell the queue. What it has surely not heard is tried again; what it may have heard is not.
 
-        SQS may honour an old receipt handle: told twice, it would take the message from whoever has it by now.
+        SQS may honour an old receipt handle: told twice, it would take the message from whoever has it by now. So the
+        messages leave the life's file first: where this agent dies, its successor does not tell it a second time.
         """
+        if not keys or not self._leave(case, {key: one for key, one in case.left.items() if key not in keys}):
+            return
         handles = [(case.left[key]["receipt_handle"], case.waits.get(key, 0)) for key in keys]
         try:
             refused = await self._queue.give_back(handles)
         except Exception as error:  # noqa: BLE001 - every kind is told apart, and the worst costs the rest of a lease
-            again = trouble(error) is Trouble.AWAY and not isinstance(error, ReadTimeoutError)
-            self._log.warning("not_given_back", messages=len(keys), error=explained(error), again=again)
-            if not again:
+            self._say(case, keys, explained(error), again=unheard(error))
+            if unheard(error):
+                self._leave(case, case.left)
+            else:
                 self._close(case, keys)
             return
         for index, key in enumerate(keys):
             code = refused.get(index)
             if code is None or code in HANDLE:  # an invalid handle: it is settled, or somebody else's
-                entry = case.left[key]
                 say = self._log.debug if code else self._log.info
-                say("rescued", message_id=entry["message_id"], visible_in=case.waits.get(key, 0), refused=code)
+                say("rescued", message_id=case.left[key]["message_id"], visible_in=case.waits.get(key, 0), refused=code)
             else:
-                self._log.warning("not_given_back", messages=1, error=code, again=False)
+                self._say(case, [key], code, again=False)
         self._close(case, keys)
+
+    def _leave(self, case: Case, entries: dict[str, dict[str, Any]]) -> bool:
+        """Have the life's file name what is still to be given back; say whether it does."""
+        try:
+            ending.leave_in_hand(case.path, case.life, entries)
+        except OSError as error:  # a full disk
+            self._say(case, list(case.left), str(error), again=True)
+            return False
+        return True
+
+    def _say(self, case: Case, keys: list[str], error: str, *, again: bool) -> None:
+        ids = [case.left[key]["message_id"] for key in keys]
+        self._log.warning("not_given_back", messages=len(ids), message_ids=ids, error=error, again=again)
 
     def _close(self, case: Case, keys: list[str]) -> None:
         for key in keys:

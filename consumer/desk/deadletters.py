@@ -20,7 +20,7 @@ from consumer.desk.unbroken import unbroken
 from consumer.errors import SettingsError, problem
 from consumer.message import client
 from consumer.message.queue import attributes, counts, locate, locate_dlq
-from consumer.message.trouble import Trouble, explained, trouble
+from consumer.message.trouble import Trouble, explained, trouble, unheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MAYBE_BOTH = "{}: in the dead-letter queue, perhaps in both"
 BLIND = 1.0  # seconds: the server tells its time in whole ones
+AGAIN = (0.5, 1.5)  # seconds before a send that was surely not heard is tried again
 
 
 @dataclass(slots=True)
@@ -57,13 +58,18 @@ class Result:
 
 
 class DeadLetters:
-    """The dead-letter queue of one queue."""
+    """The dead-letter queue of one queue.
 
-    def __init__(self, sqs: SQSClient, receiver: SQSClient, clock: Clock, url: str, dlq_url: str) -> None:
+    sender: a client that tries once; another one would send a message twice whose first answer was lost.
+    """
+
+    def __init__(
+        self, sqs: SQSClient, receiver: SQSClient, sender: SQSClient, clock: Clock, url: str, dlq_url: str
+    ) -> None:
         self.url, self.dlq_url = url, dlq_url
         self.result = Result()
         self.now = clock.time()  # the server's once it has been asked: letters bear its clock's marks, not ours
-        self._sqs, self._receiver, self._clock = sqs, receiver, clock
+        self._sqs, self._receiver, self._sender, self._clock = sqs, receiver, sender, clock
         self._mover: MoveTask | None = None
         self._sent: set[str] = set()  # the ids that they have in the queue now
         self._underway: tuple[Letter, str] | None = None  # a letter being sent, and its new id once it is
@@ -84,7 +90,7 @@ class DeadLetters:
             got = "the queue itself" if dlq_url else "none"
             remedy = "set CONSUMER_DLQ_URL, or give the queue a RedrivePolicy"
             raise SettingsError([problem("the dead-letter queue", f"one for {url}", got, remedy)])
-        return cls(sqs, client.receiver(dlq_url, 1), clock, url, dlq_url)
+        return cls(sqs, client.receiver(dlq_url, 1), client.once(url), clock, url, dlq_url)
 
     def hand(self) -> Hand:
         """Begin to look. Raises SettingsError where looking would do harm."""
@@ -207,12 +213,23 @@ class DeadLetters:
     def _send(self, letter: Letter, made: dict[str, Any]) -> bool:
         self._underway = letter, ""
         try:
-            sent = self._sqs.send_message(QueueUrl=self.url, **made)
+            sent = self._deliver(made)
         except (ClientError, BotoCoreError) as error:
             self._not_sent(letter, error)
             return False
         self._underway = letter, sent["MessageId"]
         return True
+
+    def _deliver(self, made: dict[str, Any]) -> Any:  # noqa: ANN401 - the stubs' answer
+        """Send; try again what was surely not heard."""
+        for wait in AGAIN:
+            try:
+                return self._sender.send_message(QueueUrl=self.url, **made)
+            except (ClientError, BotoCoreError) as error:
+                if not unheard(error):
+                    raise
+            self._clock.block(wait)
+        return self._sender.send_message(QueueUrl=self.url, **made)
 
     def _finish(self, hand: Hand) -> None:
         """Delete the letter that is sent."""
@@ -235,9 +252,9 @@ class DeadLetters:
             self.result.failed[letter.message.id] = explained(error)
             return
         self.result.stopped = f"the queue takes nothing: {explained(error)}"
-        if trouble(error) is not Trouble.AWAY:
+        if trouble(error) is not Trouble.AWAY or unheard(error):
             self.result.failed[letter.message.id] = "not sent"
-        else:  # one of the client's tries may have come through
+        else:  # it may have come through
             self.result.twice[letter.message.id] = MAYBE_BOTH.format("no answer to its send")
 
     @staticmethod

@@ -99,7 +99,7 @@ def remarks(result: Result) -> None:
     for name in sorted(result.missing):
         say(f"{name}: no such message of this queue is there; somebody else may be looking at it")
     if result.of_others:
-        say(f"left: {result.of_others} that SQS has moved here from another queue")
+        say(f"left: {result.of_others} that came from another queue")
     if result.arrived:
         say(f"left: {result.arrived} that came in since the start")
     if result.behind:

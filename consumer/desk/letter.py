@@ -24,7 +24,7 @@ class Letter:
 
     message_id: the id that it had in the queue, as in the log; `message.id` is the one that it has here.
     reason, error, text, digest, attempt, receive_count: as ConsumerReject says; "" and None where it does not.
-    key: its name in the ledger.
+    key: its name in the ledger. queue: the name of the one it was rejected from, where it says so.
     """
 
     message: Message[str]
@@ -36,6 +36,7 @@ class Letter:
     attempt: int | None = None
     receive_count: int | None = None
     key: str = ""
+    queue: str = ""
 
     @classmethod
     def of(cls, message: Message[str]) -> Letter:
@@ -60,11 +61,13 @@ class Letter:
             _count(said, "attempt"),
             _count(said, "receive_count"),
             _text(said, "key") or message_id,
+            _text(said, "queue"),
         )
 
     def is_from_another_queue(self, arn: str) -> bool:
-        """Tell whether SQS moved it here from another queue than this one."""
-        return self.message.system.get("DeadLetterQueueSourceArn", arn) != arn
+        """Tell whether it came here from another queue than this one; one that does not say counts as this one's."""
+        moved_from = self.message.system.get("DeadLetterQueueSourceArn", arn)
+        return moved_from != arn or self.queue not in ("", arn.rpartition(":")[2])
 
     def public(self) -> dict[str, Any]:
         """Give what machines may read, without the body and the error's text, which may quote it."""

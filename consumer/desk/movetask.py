@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -83,7 +84,7 @@ class MoveTask:
             self.moved.refused = "other queues have the same dead-letter queue"
             return
         extra: Any = {} if rate is None else {"MaxNumberOfMessagesPerSecond": min(RATE_MAX, int(rate))}
-        source, target = self._arn(self._dlq_url), self._arn(self._url)
+        source, target = self._source, self._arn(self._url)
         try:
             answer = self._sqs.start_message_move_task(SourceArn=source, DestinationArn=target, **extra)
             self._handle = answer["TaskHandle"]
@@ -103,7 +104,7 @@ class MoveTask:
         return self.moved.joined
 
     def _newest(self) -> Any:  # noqa: ANN401 - a task of the stubs', or what stands for none
-        tasks = self._sqs.list_message_move_tasks(SourceArn=self._arn(self._dlq_url), MaxResults=1)["Results"]
+        tasks = self._sqs.list_message_move_tasks(SourceArn=self._source, MaxResults=1)["Results"]
         return tasks[0] if tasks else {"Status": "COMPLETED"}
 
     def _look(self) -> None:
@@ -122,6 +123,10 @@ class MoveTask:
         """Tell whether no other queue's messages are there, which would all come to ours."""
         sources = self._sqs.list_dead_letter_source_queues(QueueUrl=self._dlq_url)["queueUrls"]
         return [_tail(url) for url in sources] == [_tail(self._url)]
+
+    @cached_property
+    def _source(self) -> str:
+        return self._arn(self._dlq_url)
 
     def _arn(self, url: str) -> str:
         return attributes(self._sqs, url, "QueueArn")["QueueArn"]

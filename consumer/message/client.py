@@ -1,4 +1,4 @@
-"""SQS clients: one for the long poll, one for every other verb, one for when there is little time left."""
+"""SQS clients: for the long poll, for every other verb, for when there is little time left, for what is asked once."""
 
 from __future__ import annotations
 

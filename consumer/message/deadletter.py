@@ -20,6 +20,7 @@ ATTRIBUTES_MAX = 10  # SQS: message attributes per message
 SIZE_MAX = 1024 * 1024  # SQS: body and attributes together
 REASON_MAX = 2048
 KEY_MAX = 1024  # bytes of a key as JSON; a longer one has no room beside the counts
+QUEUE_MAX = 100  # of a queue's name as JSON; SQS allows 80 characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,12 @@ class Entry:
         return Entry({**self.request, "MessageAttributes": given}, with_reason=False)
 
 
-def entry(message: Message[Any], reject: Reject, attempt: int, *, fifo: bool) -> Entry:
-    """Build the request for one rejected message: the message as it was, with the reason. Pure."""
+def entry(message: Message[Any], reject: Reject, attempt: int, *, fifo: bool, queue: str = "") -> Entry:
+    """Build the request for one message that a queue's consumer rejects: as it was, with the reason. Pure."""
     request = again(message, group=(message.group_id or message.id) if fifo else message.group_id)
     if fifo:
         request["MessageDeduplicationId"] = message.id
-    reason = {"DataType": "String", "StringValue": explain(message, reject, attempt)}
+    reason = {"DataType": "String", "StringValue": explain(message, reject, attempt, queue)}
     everything = {**request["MessageAttributes"], ATTRIBUTE: reason}
     fits = len(everything) <= ATTRIBUTES_MAX and size(message.text, everything) <= SIZE_MAX
     return Entry({**request, "MessageAttributes": everything} if fits else request, fits)
@@ -57,8 +58,11 @@ def again(message: Message[Any], *, group: str | None) -> dict[str, Any]:
     return request
 
 
-def explain(message: Message[Any], reject: Reject, attempt: int) -> str:
-    """Say why, as JSON of at most 2 KiB; the texts are cut, the counts never."""
+def explain(message: Message[Any], reject: Reject, attempt: int, queue: str = "") -> str:
+    """Say why, as JSON of at most 2 KiB; the texts are cut, the counts never.
+
+    queue: the name of the one that the message comes from. Several may have one dead-letter queue.
+    """
     error = reject.error
     text = text_of(error) if error is not None else ""
     facts: dict[str, Any] = {
@@ -73,6 +77,8 @@ def explain(message: Message[Any], reject: Reject, attempt: int) -> str:
     }
     if reject.key not in ("", message.id) and len(json.dumps(reject.key)) <= KEY_MAX:
         facts["key"] = reject.key
+    if queue and len(json.dumps(queue)) <= QUEUE_MAX:
+        facts["queue"] = queue
 
     def written(room: int) -> str:
         return json.dumps(facts | {name: facts[name][:room] for name in ("reason", "error", "text")})

@@ -6,12 +6,19 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
 
 from consumer.errors import SettingsError, problem
 from consumer.message import database
 from consumer.message.ledger import Ledger
 from consumer.message.schema import DEAD, DONE
+from consumer.message.schema import ledger as table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Row
 
 CONNECTIONS = 2
 
@@ -20,7 +27,8 @@ CONNECTIONS = 2
 class Found:
     """What the ledger knows of a key.
 
-    state: unknown (never received, or forgotten), running (in hand, or waiting for its next attempt), done or failed.
+    state: unknown (never received, or forgotten; or no consumer has made the ledger's table yet), running (in hand, or
+    waiting for its next attempt), done or failed.
     result: what the handler returned, where JSON can hold it. reason: of the last failure.
     """
 
@@ -36,8 +44,7 @@ def lookup(key: str, *, queue: str = "", database_url: str = "") -> Found:
     Raises SettingsError where one of them is neither given nor set, SQLAlchemy's errors when the database is away.
     """
     name = _given("CONSUMER_QUEUE_URL", queue).rpartition("/")[2]
-    ledger = _ledger(_given("CONSUMER_DATABASE_URL", database_url), name)
-    row = ledger.look_up(key)
+    row = _row(key, *_opened(os.getpid(), _given("CONSUMER_DATABASE_URL", database_url), name))
     if row is None or row.over:
         return Found("unknown")
     if row.state == DONE:
@@ -52,6 +59,18 @@ def _given(name: str, value: str) -> str:
     return found
 
 
+def _row(key: str, engine: Engine, ledger: Ledger) -> Row[Any] | None:
+    try:
+        return ledger.look_up(key)
+    except DBAPIError:
+        if inspect(engine).has_table(table.name):
+            raise
+        return None
+
+
 @cache
-def _ledger(url: str, queue: str) -> Ledger:
-    return Ledger(database.engine(url, CONNECTIONS), queue, retention=0)
+def _opened(pid: int, url: str, queue: str) -> tuple[Engine, Ledger]:
+    """Give a process's own: what it is forked from may have looked up already, and a connection serves one process."""
+    del pid
+    engine = database.engine(url, CONNECTIONS)
+    return engine, Ledger(engine, queue, retention=0)

@@ -117,7 +117,8 @@ class Queue:
 
     async def dead_letter(self, message: Message[Any], reject: Reject, attempt: int) -> bool:
         """Send a message to the dead-letter queue; return whether the reason could travel with it."""
-        sent = entry(message, reject, attempt, fifo=self.dlq_url.endswith(".fifo"))
+        name = self.url.rpartition("/")[2]
+        sent = entry(message, reject, attempt, fifo=self.dlq_url.endswith(".fifo"), queue=name)
         try:
             await self._send(sent)
         except ClientError as error:

@@ -7,11 +7,14 @@ from enum import Enum
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
+    ProxyConnectionError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -45,6 +48,7 @@ REMEDIES = {
     "KMS": "allow the task's role kms:Decrypt and kms:GenerateDataKey on the queue's key",
 }
 GARBLED = (ResponseParserError, UnicodeDecodeError)  # what somebody between us and SQS has answered in its place
+UNSENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)  # there was no connection to send it by
 LOCAL = (NoCredentialsError, PartialCredentialsError, NoRegionError, ProfileNotFound, ParamValidationError)
 
 
@@ -72,3 +76,11 @@ def trouble(error: BaseException) -> Trouble:
     if name in HANDLE:
         return Trouble.HANDLE
     return Trouble.AWAY if isinstance(error, (ClientError, BotoCoreError, OSError, *GARBLED)) else Trouble.FAULT
+
+
+def unheard(error: BaseException) -> bool:
+    """Tell whether SQS has surely not done what it was asked to, and may do it later: it was not reached, or throttles.
+
+    A connection that broke off, and a 5xx, leave it open: SQS may have done it all the same.
+    """
+    return isinstance(error, UNSENT) or (isinstance(error, ClientError) and "Throttl" in code(error))

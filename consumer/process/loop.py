@@ -180,7 +180,8 @@ class Loop:
             if refused is not None:
                 self._log.info("given_back", messages=len(messages) - len(refused), message_ids=ids)
                 return
-        self._log.error("not_given_back", message_ids=ids, meanwhile="they come back when their leases end")
+        unheard = "the queue does not answer"  # why, each try has said
+        self._log.error("not_given_back", messages=len(ids), message_ids=ids, error=unheard, again=False)
 
     def start(self, message: Message[str]) -> None:
         """Start one delivery beside the others."""

@@ -99,7 +99,7 @@ class Tripwire:
             return None
         try:
             what = kind.tell(before, kind.read(before))
-        except Exception:  # noqa: BLE001 - a folder that is gone, no descriptor left to look with: nothing is known then
+        except Exception:  # noqa: BLE001 - no descriptor left to look with: nothing is known then
             return None
         if not what:
             return None
@@ -113,7 +113,7 @@ def kinds(slots: int) -> list[Kind]:
     return [
         STOP_SIGNALS,
         Kind("signal handlers", lambda _: _actions(OTHERS), lambda *pair: _signals(OTHERS, *pair)),
-        Kind("working directory", lambda _: os.getcwd(), _instead, mend=os.chdir),  # noqa: PTH109 - chdir's text
+        Kind("working directory", lambda _: _directory(), _instead, mend=os.chdir),
         Kind("umask", _umask, lambda *pair: _instead(*(f"{mask:03o}" for mask in pair)), mend=lambda _: None),
         Kind("environment", lambda _: _environment(), environment),
         Kind("locale", lambda _: locale.setlocale(locale.LC_ALL), _instead),
@@ -132,6 +132,13 @@ def _mended(kind: Kind, before: object) -> bool:
     except Exception:  # noqa: BLE001 - a folder that is gone cannot be gone back to
         return False
     return True
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - chdir's text
+    except FileNotFoundError:  # somebody has removed it
+        return "(gone)"
 
 
 def _instead(before: str, now: str) -> str:

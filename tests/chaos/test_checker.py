@@ -147,7 +147,7 @@ def test_what_is_meant_to_fail_may_be_repeated_and_what_is_rejected_may_not() ->
     assert "p (reject): a call to the outside was repeated; run r3" in violation
 
 
-KILLED = pid_1(f"{WORKER} (pid {PID}) ended: killed by SIGKILL; perhaps out of memory?, with messages in hand")
+KILLED = pid_1(f"{WORKER} (pid {PID}) ended: killed by SIGKILL, with messages in hand")
 EXITED = pid_1(f"exited: {WORKER} (terminated by SIGKILL; not expected)")
 LEFT = Line(0, WORKER, "process_leaving", 102.0, {"code": 20, "reason": "hung", "detail": "the handler hangs on m-a"})
 OUT_20 = pid_1(f"exited: {WORKER} (exit status 20; not expected)")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from consumer import cli
 from consumer.clock import Clock
@@ -25,6 +26,8 @@ from support.servers import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from mypy_boto3_sqs import SQSClient
 
 TESTS = Path(__file__).parents[1]
 COUNT = 14  # two receives
@@ -98,9 +101,33 @@ def broken(monkeypatch: pytest.MonkeyPatch, verb: str, when: str, nth: int) -> N
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    for name in ("control", "receiver"):
+    for name in ("control", "receiver", "once"):
         real = getattr(client, name)
         monkeypatch.setattr(client, name, lambda *given, real=real: Breaking(real(*given), verb, when, nth, interrupt))
+
+
+@EMBEDDED
+def test_a_send_whose_answer_is_lost_is_made_once_and_named(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Ran]
+) -> None:
+    die(queues, *range(3))
+    requests: list[object] = []
+
+    def lose(**_: object) -> None:
+        requests.append(1)
+        raise ReadTimeoutError(endpoint_url=queues.url)
+
+    def losing(url: str) -> SQSClient:
+        made = once(url)
+        made.meta.events.register("before-send.sqs.SendMessage", lose)  # inside the client: below its own retries
+        return made
+
+    once = client.once
+    monkeypatch.setattr(client, "once", losing)
+    ran = run(*ONE_BY_ONE, "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, len(requests), told["retried"], len(told["in_both"])) == (1, 1, 0, 1)
+    assert "no answer to its send" in told["in_both"][0]["error"]
 
 
 @EMBEDDED

@@ -46,9 +46,9 @@ def kill() -> None:
 
 def main(words: list[str]) -> int:
     verb, when, nth, *command = words
-    control, receiver = client.control, client.receiver
-    client.control = lambda *given: Breaking(control(*given), verb, when, int(nth), kill)  # type: ignore[assignment]
-    client.receiver = lambda *given: Breaking(receiver(*given), verb, when, int(nth), kill)  # type: ignore[assignment]
+    for name in ("control", "receiver", "once"):
+        real = getattr(client, name)
+        setattr(client, name, lambda *given, real=real: Breaking(real(*given), verb, when, int(nth), kill))
     hand.SHORT, hand.MARGIN = HIDDEN, HIDDEN // 2
     return cli.main(command)
 

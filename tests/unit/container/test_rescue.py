@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
 from consumer.clock import Clock
 from consumer.container import ending
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 DEAD = 2**22 - 1  # no process has this pid
 AWAY = EndpointConnectionError(endpoint_url="http://nowhere")
-UNHEARD = ReadTimeoutError(endpoint_url="http://slow")
+UNANSWERED = ReadTimeoutError(endpoint_url="http://slow")
+CUT = ConnectionClosedError(endpoint_url="http://cut")
 
 
 class Desk:
@@ -125,7 +126,7 @@ async def test_under_stock_supervisord_nobody_tells_and_nothing_waits(scene: Sce
 
 async def test_the_queue_away_is_asked_again_and_a_crash_is_counted_once(scene: Scene) -> None:
     path = scene.death(137)
-    scene.desk.troubles = [AWAY, refusal("ServiceUnavailable")]
+    scene.desk.troubles = [AWAY, refusal("RequestThrottled")]
     rescue = scene.rescue()
     await rescue()
     await rescue()
@@ -136,7 +137,7 @@ async def test_the_queue_away_is_asked_again_and_a_crash_is_counted_once(scene: 
     assert not path.exists()
 
 
-@pytest.mark.parametrize("error", [UNHEARD, refusal("AccessDenied")])
+@pytest.mark.parametrize("error", [UNANSWERED, CUT, refusal("InternalError"), refusal("503"), refusal("AccessDenied")])
 async def test_a_queue_that_refuses_or_may_have_heard_is_not_told_twice(scene: Scene, error: Exception) -> None:
     path = scene.death(137)
     scene.desk.troubles = [error]
@@ -144,8 +145,58 @@ async def test_a_queue_that_refuses_or_may_have_heard_is_not_told_twice(scene: S
     await rescue()
     await rescue()
     assert scene.desk.calls == 1
-    assert scene.log.named("not_given_back")[0]["again"] is False
+    (said,) = scene.log.named("not_given_back")
+    assert (said["messages"], said["message_ids"], said["again"]) == (1, ["m"], False)
+    assert said["error"]
     assert not path.exists()
+
+
+async def test_an_agent_that_dies_once_the_queue_may_have_heard_has_a_successor_that_does_not_tell_it_again(
+    scene: Scene,
+) -> None:
+    path = scene.life("m")
+    await scene.rescue(untold=0.0)()
+    assert path.exists(), "nobody has told how it ended"
+    await scene.rescue(untold=0.0)()
+    assert scene.desk.given == [("h-m", 0)]
+    assert len(scene.log.named("process_died")) == 1
+
+
+async def test_the_queue_is_told_of_nothing_that_the_life_s_file_still_names(scene: Scene) -> None:
+    path = scene.death(137, *(f"m{number}" for number in range(12)))
+    named: list[int] = []
+    tell = scene.desk.give_back
+
+    async def look(handles: Sequence[tuple[str, int]]) -> dict[int, str]:
+        named.append(len(json.loads(path.read_text())["in_hand"]))
+        return await tell(handles)
+
+    scene.desk.give_back = look  # type: ignore[method-assign]
+    await scene.rescue()()
+    assert named == [2, 0]
+
+
+async def test_what_cannot_be_noted_is_not_told_until_it_can(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    path = scene.death(137)
+    rescue = scene.rescue()
+    with monkeypatch.context() as full:
+        full.setattr(ending, "leave_in_hand", refuse)
+        await rescue()
+    assert scene.desk.calls == 0
+    assert scene.log.named("not_given_back")[0]["again"] is True
+    await rescue()
+    assert scene.desk.given == [("h-m", 0)]
+    assert not path.exists()
+
+
+async def test_a_lease_that_ends_while_claims_are_released_is_left_alone(scene: Scene) -> None:
+    scene.death(137, lease=5.0)
+    rescue = scene.rescue(claim=lambda *_: scene.clock.block(6))
+    await rescue()
+    assert scene.desk.calls == 0
 
 
 async def test_a_handle_that_is_no_longer_valid_is_a_message_that_is_settled(scene: Scene) -> None:

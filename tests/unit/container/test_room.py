@@ -162,6 +162,8 @@ def test_one_with_nothing_in_hand_is_told_to_stop_and_not_killed(scene: Scene) -
     scene.look(guard)
     scene.look(guard)
     assert scene.sent == [("worker_04", signal.SIGTERM)]
+    assert scene.log.named("process_asked")[0]["name"] == "worker_04"
+    assert not scene.log.named("process_killed"), "it is not"
 
 
 def test_without_a_limit_of_its_cgroup_the_container_holds_what_its_processes_do(scene: Scene) -> None:

@@ -43,6 +43,7 @@ class StandinSqs:
     dead: dict[str, Stored] = field(default_factory=dict)
     alive: list[dict[str, Any]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    described: list[str] = field(default_factory=list)  # the queues whose attributes were asked for
     refusals: dict[str, list[BaseException | None]] = field(default_factory=dict)
     dlq_attributes: dict[str, str] = field(default_factory=dict)
     sources: list[str] | None = None  # None: the server knows no move
@@ -51,7 +52,7 @@ class StandinSqs:
 
     def letters(self) -> DeadLetters:
         sqs = cast("SQSClient", self)
-        return DeadLetters(sqs, sqs, self.clock, self.url, self.dlq_url)
+        return DeadLetters(sqs, sqs, sqs, self.clock, self.url, self.dlq_url)
 
     def die(self, name: str, attributes: dict[str, Any] | None = None, **system: str) -> None:
         """Put a message into the dead-letter queue."""
@@ -68,6 +69,7 @@ class StandinSqs:
             raise error
 
     def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> Any:  # noqa: N803 - boto3's
+        self.described.append(QueueUrl)
         known = {"QueueArn": f"arn:aws:sqs:eu-west-1:1:{QueueUrl.rpartition('/')[2]}"}
         if QueueUrl == self.dlq_url:
             known |= {"ApproximateNumberOfMessages": str(len(self.visible())), **self.dlq_attributes}

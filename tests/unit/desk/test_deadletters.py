@@ -6,7 +6,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
 from consumer.desk import hand as hands
 from consumer.desk.letter import Filter
@@ -182,8 +182,13 @@ def test_a_second_ctrl_c_does(sqs: StandinSqs) -> None:
 def test_messages_of_another_queue_are_left(sqs: StandinSqs) -> None:
     sqs.die("other", DeadLetterQueueSourceArn="arn:aws:sqs:eu-west-1:1:other")
     sqs.die("own", DeadLetterQueueSourceArn="arn:aws:sqs:eu-west-1:1:orders")
-    assert retry(sqs).of_others == 1
-    assert set(sqs.dead) == sqs.visible() == {"other"}
+    sqs.die("rejected", {"ConsumerReject": {"DataType": "String", "StringValue": '{"queue": "mails"}'}})
+    assert retry(sqs).of_others == 2
+    assert set(sqs.dead) == sqs.visible() == {"other", "rejected"}
+    letters = sqs.letters()
+    with letters.hand() as hand:
+        letters.remove(hand, ALL)
+    assert set(sqs.dead) == {"other", "rejected"}
     assert retry(sqs, Filter(ids=frozenset(["other"]))).missing == {"other"}
 
 
@@ -213,13 +218,31 @@ def test_a_queue_that_takes_nothing_is_left_at_once(sqs: StandinSqs) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [EndpointConnectionError(endpoint_url="http://nowhere"), refusal("ServiceUnavailable")]
+    "error",
+    [ReadTimeoutError(endpoint_url="u"), ConnectionClosedError(endpoint_url="u"), refusal("ServiceUnavailable")],
 )
 def test_a_send_without_an_answer_is_said_to_have_been_one_perhaps(sqs: StandinSqs, error: Exception) -> None:
     sqs.refusals["send"] = [error]
     result = retry(sqs)
     assert "perhaps in both" in result.twice["d0"]
-    assert (result.failed, len(sqs.visible())) == ({}, 25)
+    assert (result.failed, len(sqs.visible()), sqs.calls.count("send")) == ({}, 25, 1)
+
+
+NOWHERE = EndpointConnectionError(endpoint_url="u")
+
+
+@pytest.mark.parametrize("error", [NOWHERE, refusal("RequestThrottled")])
+def test_a_send_that_was_surely_not_heard_is_tried_again(sqs: StandinSqs, error: Exception) -> None:
+    sqs.refusals["send"] = [error, error]
+    assert retry(sqs).went_well
+    assert (len(bodies(sqs)), sqs.dead) == (25, {})
+
+
+def test_a_queue_that_cannot_be_reached_is_left_and_nothing_is_said_to_be_in_both(sqs: StandinSqs) -> None:
+    sqs.refusals["send"] = [NOWHERE] * 3
+    result = retry(sqs)
+    assert (result.failed, result.twice, len(sqs.visible())) == ({"d0": "not sent"}, {}, 25)
+    assert "the queue takes nothing" in result.stopped
 
 
 def test_a_message_that_cannot_be_deleted_is_said_to_be_in_both(sqs: StandinSqs) -> None:
@@ -273,11 +296,12 @@ def task(status: str, moved: int = 0, **more: str) -> dict[str, Any]:
 
 
 def test_a_server_that_can_moves_all_of_them_itself(mover: StandinSqs) -> None:
-    mover.tasks = [task("RUNNING", 10), task("COMPLETED", 25)]
+    mover.tasks = [task("RUNNING", 10), task("RUNNING", 20), task("COMPLETED", 25)]
     letters, told = mover.letters(), list[int]()
     assert letters.move(2.5, told.append)
-    assert (letters.result.moved, told, mover.rate) == (25, [10, 25], 2)
+    assert (letters.result.moved, told, mover.rate) == (25, [10, 20, 25], 2)
     assert letters.result.went_well
+    assert mover.described == [DLQ, URL], "once, and not with each look"
 
 
 @pytest.mark.parametrize("problem", ["NotImplemented", "AccessDenied", "UnsupportedOperation"])

@@ -24,9 +24,9 @@ def text_attribute(value: str = "v") -> dict[str, Any]:
     return {"DataType": "String", "StringValue": value}
 
 
-def dead(original: Message[str], reject: Reject, name: str = "d1", **system: Any) -> Message[str]:
+def dead(original: Message[str], reject: Reject, name: str = "d1", *, queue: str = "", **system: Any) -> Message[str]:
     """Give a message as it is received from the dead-letter queue, after `entry` has sent it there."""
-    sent = entry(original, reject, original.receive_count, fifo=False).request
+    sent = entry(original, reject, original.receive_count, fifo=False, queue=queue).request
     received = message(name, sent["MessageBody"], **system)
     raw = sent["MessageAttributes"]
     return replace(received, raw_attributes=raw, attributes={name: one["StringValue"] for name, one in raw.items()})
@@ -48,6 +48,17 @@ def test_a_dead_letter_of_sqs_s_own_making_is_read_too() -> None:
     assert not found.is_from_another_queue(SOURCE)
     assert found.is_from_another_queue(SOURCE + "-2")
     assert not letter().is_from_another_queue(SOURCE)
+
+
+@pytest.mark.parametrize(("queue", "of_another"), [("orders", False), ("mails", True), ("", False)])
+def test_what_another_queue_s_consumer_has_rejected_is_told_by_the_name(queue: str, *, of_another: bool) -> None:
+    found = Letter.of(dead(message(), Reject("no"), queue=queue))
+    assert found.is_from_another_queue(SOURCE) is of_another
+
+
+def test_the_queue_of_an_earlier_death_is_not_taken_for_this_one_s() -> None:
+    moved = dead(message(), Reject("old"), queue="mails", DeadLetterQueueSourceArn=SOURCE)
+    assert not Letter.of(moved).is_from_another_queue(SOURCE)
 
 
 def test_the_reason_of_an_earlier_death_is_not_taken_for_this_one_s() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.message.deadletter import entry, explain, size
+from consumer.message.deadletter import KEY_MAX, entry, explain, size
 from consumer.message.outcome import Reject
 from unit.doubles import message
 
@@ -77,7 +77,7 @@ def test_a_fifo_queue_keeps_the_group_and_is_given_the_message_s_id() -> None:
 @example(reason="x" * 3000, text='"' * 3000)
 @given(reason=ANY_TEXT, text=ANY_TEXT)
 def test_the_reason_is_ascii_json_of_at_most_two_kib_with_any_text(reason: str, text: str) -> None:
-    written = explain(message(), Reject(reason, ValueError(text)), 7)
+    written = explain(message(), Reject(reason, ValueError(text), key="k" * (KEY_MAX - 2)), 7, "q" * 80)
     facts = json.loads(written)
     assert len(written.encode("ascii")) <= 2048
     assert facts["attempt"] == 7

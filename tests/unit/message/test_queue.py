@@ -145,6 +145,7 @@ async def test_names_are_looked_up_and_urls_taken_as_they_are(
     await line.queue.dead_letter(message(MessageGroupId="g"), Reject("x"), 1)
     verb, request = line.control.calls[-1]
     assert (verb, request["QueueUrl"], request["MessageGroupId"]) == ("send_message", "https://sqs/1/dead.fifo", "g")
+    assert json.loads(request["MessageAttributes"]["ConsumerReject"]["StringValue"])["queue"] == "orders"
 
 
 async def test_in_a_hurry_a_call_that_hangs_holds_up_nothing(line: Wire) -> None:

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import (
+    ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
+    ProxyConnectionError,
     ReadTimeoutError,
 )
 from botocore.parsers import ResponseParserError
 
-from consumer.message.trouble import Trouble, code, trouble
+from consumer.message.trouble import Trouble, code, trouble, unheard
 from unit.doubles import refusal
 
 KINDS = {
@@ -72,3 +74,24 @@ def test_a_machine_without_credentials_or_region_is_refused(error: BaseException
 @pytest.mark.parametrize("error", [KeyError("x"), AttributeError("x"), SystemExit(3)])
 def test_a_fault_of_this_program_is_nobody_else_s(error: BaseException) -> None:
     assert trouble(error) is Trouble.FAULT
+
+
+@pytest.mark.parametrize(
+    ("error", "surely"),
+    [
+        (ConnectTimeoutError(endpoint_url="u"), True),
+        (EndpointConnectionError(endpoint_url="u"), True),
+        (ProxyConnectionError(proxy_url="u"), True),
+        (refusal("RequestThrottled"), True),
+        (refusal("ThrottlingException"), True),
+        (ReadTimeoutError(endpoint_url="u"), False),
+        (ConnectionClosedError(endpoint_url="u"), False),
+        (refusal("InternalError"), False),
+        (refusal("ServiceUnavailable"), False),
+        (refusal("AccessDenied"), False),
+        (ConnectionResetError(), False),
+        (ResponseParserError("a proxy's page"), False),
+    ],
+)
+def test_only_what_never_arrived_or_was_throttled_is_surely_not_done(error: BaseException, *, surely: bool) -> None:
+    assert unheard(error) is surely

@@ -180,7 +180,9 @@ async def test_what_could_not_be_given_back_is_not_said_to_be(process: Process) 
     await process.clock.advance(95)
     assert await process.left(running) is Leaving.STOPPED
     assert process.life.lines.named("given_back") == []
-    assert process.life.lines.named("not_given_back")[0]["message_ids"] == ["m0"]
+    (said,) = process.life.lines.named("not_given_back")
+    assert (said["messages"], said["message_ids"], said["again"]) == (1, ["m0"], False)
+    assert said["error"]
     assert process.journal.count("release m0") == 5
 
 

@@ -57,6 +57,17 @@ def test_the_working_directory_is_named_and_put_back(tmp_path: Path) -> None:
     assert Path.cwd() == before
 
 
+def test_a_working_directory_that_has_been_removed_is_named_and_left(tmp_path: Path) -> None:
+    wire = wired()
+    before = Path.cwd()
+    removed = tmp_path / "removed"
+    removed.mkdir()
+    os.chdir(removed)
+    removed.rmdir()
+    assert found(wire) == {"working directory": (f"(gone) instead of {before}", True)}
+    assert Path.cwd() == before
+
+
 def test_a_working_directory_that_is_gone_is_named_and_not_said_to_be_put_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
