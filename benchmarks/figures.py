@@ -166,6 +166,28 @@ def ledger(*, messages: int = 600, rounds: int = 3) -> Figure:
     }
 
 
+def redelivery(*, messages: int = 8, processes: int = 12, lease: int = 30) -> Figure:
+    """From SIGKILL of a process to its message's being in another one's hands, with the agent and without."""
+    seconds = {}
+    for agent in (True, False):
+        with (
+            queues() as scene,
+            Container(scene, processes, agent=agent, CONSUMER_VISIBILITY_TIMEOUT=str(lease)) as container,
+        ):
+            container.ready()
+            fill(scene, [{"seconds": 2 * lease}] * messages)
+            container.wait(lambda container=container: len(container.in_hand()) == messages)
+            seconds[agent] = container.kill_holders()
+    said = [f"{median(found):.1f} s, worst of {len(found)}: {max(found):.1f} s" for found in seconds.values()]
+    return {
+        "figure": f"from SIGKILL to redelivery with the agent, and without (a lease of {lease} s)",
+        "measured": "; ".join(said),
+        "expected": "within 5 s",
+        "holds": max(seconds[True]) < 5,
+        "seconds": {"with": seconds[True], "without": seconds[False]},
+    }
+
+
 class Drained(NamedTuple):
     """A drained queue: messages per second, and seconds of CPU per message."""
 
@@ -186,4 +208,4 @@ def drain(messages: int, settings: dict[str, Any]) -> Drained:
     return Drained(messages / (max(one["at"] for one in ends) - began), cpu / messages)
 
 
-ALL = {one.__name__: one for one in (overhead, memory, start, idle, efficiency, gap, ledger)}
+ALL = {one.__name__: one for one in (overhead, memory, start, idle, efficiency, gap, ledger, redelivery)}

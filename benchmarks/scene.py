@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
+CONFIGURATION = HERE.parent / "supervisord.conf"
 GIVE_UP = 180.0  # seconds
+APART = 1.3  # seconds between two kills: they come at any time between two renewals
 IN_MEMORY = next((place for place in ("/dev/shm",) if os.access(place, os.W_OK)), None)  # a run directory's usual place
 
 
@@ -67,7 +70,9 @@ def fill(scene: Queues, bodies: list[dict[str, Any]]) -> None:
 class Container:
     """`consumer up`, or stock supervisord with the same file and processes that are exec'd."""
 
-    def __init__(self, scene: Queues, processes: int, *, forked: bool = True, **settings: str) -> None:
+    def __init__(
+        self, scene: Queues, processes: int, *, forked: bool = True, agent: bool = True, **settings: str
+    ) -> None:
         self.processes = processes
         self._folder = tempfile.TemporaryDirectory(dir=IN_MEMORY)
         self.run_dir = Path(self._folder.name) / "run"
@@ -87,8 +92,12 @@ class Container:
             **settings,
         }
         self.run_dir.mkdir()
-        stock = [str(shutil.which("supervisord", path=scripts)), "-c", str(HERE.parent / "supervisord.conf")]
-        command = [sys.executable, "-m", "consumer", "up"] if forked else stock
+        if not agent:
+            without = Path(self._folder.name) / "supervisord.conf"
+            without.write_text(CONFIGURATION.read_text().replace("autostart=true", "autostart=false", 1))
+        stock = [str(shutil.which("supervisord", path=scripts)), "-c", str(CONFIGURATION)]
+        ours = [sys.executable, "-m", "consumer", "up", *([] if agent else ["-c", str(without)])]
+        command = ours if forked else stock
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, env=self._env, cwd=HERE, stdout=log, stderr=log, start_new_session=True
@@ -129,6 +138,21 @@ class Container:
         needle = b'"delivered"'
         self.wait(lambda: self.log.read_bytes().count(needle) >= count)
         return self.events("delivered")
+
+    def in_hand(self) -> dict[str, tuple[int, float]]:
+        """Give who has which message in hand, and since when."""
+        lives = self.lives()
+        return {one["message_id"]: (life["pid"], one["since"]) for life in lives for one in life["in_hand"].values()}
+
+    def kill_holders(self) -> list[float]:
+        """Kill whoever has a message in hand, one after another; give the seconds until somebody else has it."""
+        killed = {}
+        for message, (pid, _) in self.in_hand().items():
+            killed[message] = time.time()
+            os.kill(pid, signal.SIGKILL)
+            time.sleep(APART)
+        self.wait(lambda: all(self.in_hand().get(message, (0, 0))[1] > at for message, at in killed.items()))
+        return [self.in_hand()[message][1] - at for message, at in killed.items()]
 
     def tree(self) -> list[psutil.Process]:
         first = psutil.Process(self._process.pid)
