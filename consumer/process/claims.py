@@ -6,14 +6,14 @@ import hashlib
 import json
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from consumer.errors import LedgerError, described
-from consumer.lane import Lane
 from consumer.message import database, schema, transaction
 from consumer.message.ledger import Claim, Elsewhere, Ledger, Settled
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.message.transaction import Transaction
+from consumer.process.asking import Asking
 from consumer.process.books import Books
 from consumer.process.crashes import Record
 from consumer.process.invoke import Ran
@@ -28,12 +28,8 @@ if TYPE_CHECKING:
     from consumer.process.invoke import Invoker
     from consumer.process.life import Life
 
-T = TypeVar("T")
 PATIENCE = 60.0  # seconds for which a message that is not claimed is held while the database is away
 HELD = 10.0  # seconds for which a handler may hold a session open without a warning
-LAST_WORDS = 2.0  # seconds for the database once the process must leave; less with a short stop timeout
-TROUBLE_MAX = 300  # characters in the sign of life
-FIRST, LONGEST = 0.2, 5.0  # seconds between tries
 AFTERWARDS = (1.0, 5.0)  # seconds after the end of another's claim
 
 
@@ -44,23 +40,21 @@ class Claims(Books):
 
     def __init__(self, life: Life, handler: Handler, invoker: Invoker) -> None:
         settings = life.settings
-        self._width = width = min(4, settings.concurrency)
+        width = min(4, settings.concurrency)
         self._clock, self._stop, self._pulse, self._log = life.clock, life.stop, life.pulse, life.log
         self._lease_seconds = settings.visibility_timeout
-        self._last_words = min(LAST_WORDS, (settings.stop_wait_seconds - settings.drain_seconds) / 4)
         self._engine = database.of(settings, width)
         self._sessions = transaction.sessions(settings)
         self._ledger = Ledger.of(settings, self._engine)
         self._invoker, self._handler = invoker, settings.handler
         self._ttl = handler.marks.key_ttl if handler.marks.key else None
-        self._lane = Lane("ledger", width)
-        self._away = False
+        self.asking = Asking(life, self._engine, self._sessions, width)
 
     async def open(self) -> bool:
         """Bring the table up to date, however long the database takes; return True once it is ready for messages."""
         stop = self._stop
         try:
-            return await self._ask(lambda: schema.migrate(self._engine) or True, until=stop.requested) or False
+            return await self.asking.ask(lambda: schema.migrate(self._engine) or True, until=stop.requested) or False
         except LedgerError as error:
             self._log.error("wrong_settings", problem=str(error))
             stop.retire(Leaving.SETTINGS, str(error))
@@ -68,8 +62,9 @@ class Claims(Books):
 
     async def ready(self) -> None:
         """Wait while the database is away: a message that is received could not be claimed."""
-        if self._away:
-            await self._ask(self._ledger.answers, until=self._stop.requested)
+        told = self._stop.requested
+        while self.asking.away and not told.done():
+            await self.asking.ask(self._ledger.answers, seconds=PATIENCE, until=told)
 
     def transaction(self) -> Transaction:
         """Make room for what a handler writes."""
@@ -86,7 +81,7 @@ class Claims(Books):
             return decide(hand)
         digest = hashlib.sha256(message.text.encode("utf-8", "surrogatepass")).hexdigest()
         holder = f"{hand.key}.{message.receipt_handle}"[-128:]
-        answer = await self._ask(
+        answer = await self.asking.ask(
             lambda: self._ledger.claim(named.value, message.id, digest, self._seconds_of(hand), holder),
             seconds=PATIENCE,
         )
@@ -128,7 +123,7 @@ class Claims(Books):
         claim = hand.claim
         self._look_at_session(hand)
         if claim is not None:
-            renewal = self._lane.run(lambda: self._ledger.renew(claim, self._seconds_of(hand)))
+            renewal = self.asking.lane.run(lambda: self._ledger.renew(claim, self._seconds_of(hand)))
             renewal.add_done_callback(lambda done: self._renewed(hand, done))
 
     async def close(self, hand: InHand, decide: Callable[[InHand], Outcome]) -> Outcome:
@@ -139,7 +134,7 @@ class Claims(Books):
         if isinstance(outcome, Reject) and hand.claim is not None:  # for whoever sends it again: see desk/reopening.py
             outcome = replace(outcome, key=hand.claim.key)
         written = hand.written is not None and not hand.written.empty
-        ours = await self._ask(lambda: self._close(hand, outcome))
+        ours = await self.asking.ask(lambda: self._close(hand, outcome))
         self._look_at_session(hand)
         if isinstance(ours, BaseException):  # of a callback, or of what the session had yet to write
             hand.ran = Ran("raised", ours)
@@ -206,49 +201,6 @@ class Claims(Books):
         if done.exception() is None and not done.result() and hand.claim is not None:
             hand.context.tell()
             hand.log.warning("claim_lost", meanwhile="somebody else has claimed the message; this run will not count")
-
-    async def _ask(
-        self, call: Callable[[], T], *, seconds: float | None = None, until: asyncio.Future[None] | None = None
-    ) -> T | None:
-        """Ask the database until it answers; None when it did not in so many seconds, or until it must be left."""
-        clock, over = self._clock, until or self._stop.over
-        end, tries = None if seconds is None else clock.monotonic() + seconds, 0
-        while True:
-            asking = self._lane.run(call)
-            await clock.first(asking, over, seconds=end and end - clock.monotonic())
-            if not asking.done() and over.done():
-                await clock.first(asking, seconds=self._last_words)
-            if not asking.done():
-                self._lane = Lane("ledger", self._width)  # that one's thread hangs with its call
-                return None
-            error = asking.exception()
-            if error is None:
-                answer = asking.result()
-                if not (isinstance(answer, BaseException) and database.away(answer)):
-                    self._answered()
-                return answer
-            if not isinstance(error, database.TROUBLED):
-                raise error
-            tries += 1
-            self._unanswered(error)
-            if over.done() or (end is not None and clock.monotonic() >= end):
-                return None
-            longest = min(LONGEST, FIRST * 2.0 ** min(tries, 8))
-            await clock.first(over, seconds=clock.uniform(longest / 2, longest))
-
-    def _answered(self) -> None:
-        if self._away:
-            self._log.info("database_back")
-            self._pulse.write(trouble="")
-            self._sessions.dispose()  # its idle connections may have died too, and a handler would learn it by failing
-        self._away = False
-
-    def _unanswered(self, error: BaseException) -> None:
-        if not self._away:
-            why = described(database.origin(error))
-            self._log.warning("database_away", error=why, meanwhile="no message is received")
-            self._pulse.write(trouble=f"the ledger's database is away: {why}"[:TROUBLE_MAX])
-        self._away = True
 
 
 def _as_json(hand: InHand) -> str | None:

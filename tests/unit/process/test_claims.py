@@ -50,7 +50,7 @@ class Desk:
         self.work: Callable[[Context], object] = lambda _: None
         self.invoker = Named(self.run, self.journal)
         self.claims = Claims(self.life, HANDLER, self.invoker)
-        self.claims._lane = self.lane = Inline()
+        self.claims.asking.lane = self.lane = Inline()
         schema.migrate(self.claims._engine)
         self.ledger = self.claims._ledger
         self.away = False
@@ -169,7 +169,8 @@ async def test_a_database_that_hangs_holds_a_message_for_a_minute_too_and_the_ne
     delivery = desk.deliver()
     await desk.clock.advance(PATIENCE + 1)
     assert await delivery == Release("database_away")
-    assert desk.claims._lane is not desk.lane
+    assert desk.claims.asking.lane is not desk.lane
+    assert "no answer for 60 s" in desk.life.sign.facts["trouble"]
 
 
 async def test_a_database_s_clock_that_was_set_back_keeps_no_message_away_for_longer_than_a_lease(desk: Desk) -> None:
@@ -249,7 +250,7 @@ async def test_idle_connections_of_sessions_are_dropped_with_the_database(desk: 
     assert await desk.deliver() == Done()
     pool: Any = desk.claims._sessions.pool
     assert pool.checkedin() == 1
-    desk.claims._unanswered(AWAY)
-    desk.claims._answered()
+    desk.claims.asking.unanswered(AWAY)
+    desk.claims.asking.answered()
     fresh: Any = desk.claims._sessions.pool
     assert fresh.checkedin() == 0

@@ -1,0 +1,89 @@
+"""Asking the ledger's database, and going on while it is away: nothing that it has is lost by waiting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from consumer.errors import described
+from consumer.lane import Lane
+from consumer.message import database
+from consumer.message.backoff import Backoff
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from sqlalchemy import Engine
+
+    from consumer.process.life import Life
+
+T = TypeVar("T")
+LAST_WORDS = 2.0  # seconds for the database once the process must leave; less with a short stop timeout
+WAITS = Backoff(0.4, 2.0, 5.0)  # seconds between tries
+TROUBLE_MAX = 300  # characters in the sign of life
+
+
+class Asking:
+    """One process's questions, so many of them at once; `away`: whether the last one had no answer."""
+
+    def __init__(self, life: Life, engine: Engine, sessions: Engine, width: int) -> None:
+        settings = life.settings
+        self.away = False
+        self._clock, self._stop, self._pulse, self._log = life.clock, life.stop, life.pulse, life.log
+        self._engine, self._sessions, self._width = engine, sessions, width
+        self._last_words = min(LAST_WORDS, (settings.stop_wait_seconds - settings.drain_seconds) / 4)
+        self.lane = Lane("ledger", width)
+
+    async def ask(
+        self, call: Callable[[], T], *, seconds: float | None = None, until: asyncio.Future[None] | None = None
+    ) -> T | None:
+        """Ask until there is an answer; None when there was none in so many seconds, or until it must be left.
+
+        Raises what the call raises, unless the database is the trouble.
+        """
+        clock, over, tries = self._clock, until or self._stop.over, 0
+        end = None if seconds is None else clock.monotonic() + seconds
+        while True:
+            asking = self.lane.run(call)
+            await clock.first(asking, over, seconds=end and end - clock.monotonic())
+            if not asking.done() and over.done():
+                await clock.first(asking, seconds=self._last_words)
+            if not asking.done():
+                self._give_up(seconds)
+                return None
+            error = asking.exception()
+            if error is None:
+                answer = asking.result()
+                if not (isinstance(answer, BaseException) and database.away(answer)):
+                    self.answered()
+                return answer
+            if not isinstance(error, database.TROUBLED):
+                raise error
+            tries += 1
+            self.unanswered(error)
+            if over.done() or (end is not None and clock.monotonic() >= end):
+                return None
+            await clock.first(over, seconds=WAITS.delay(tries, clock.uniform))
+
+    def answered(self) -> None:
+        """Note that the database is there."""
+        if self.away:
+            self._log.info("database_back")
+            self._pulse.write(trouble="")
+            self._sessions.dispose()  # its idle connections may have died too, and a handler would learn it by failing
+        self.away = False
+
+    def unanswered(self, error: BaseException) -> None:
+        """Note that it is not, and why."""
+        if not self.away:
+            why = described(database.origin(error))
+            self._log.warning("database_away", error=why, meanwhile="no message is received")
+            self._pulse.write(trouble=f"the ledger's database is away: {why}"[:TROUBLE_MAX])
+        self.away = True
+
+    def _give_up(self, seconds: float | None) -> None:
+        """Leave a call that hangs to itself, with its thread and its connection: others need theirs."""
+        self.lane = Lane("ledger", self._width)
+        self._engine.dispose(close=False)
+        if seconds is not None:
+            self.unanswered(TimeoutError(f"no answer for {seconds:g} s"))
