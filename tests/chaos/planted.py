@@ -63,10 +63,10 @@ def effect_in_a_transaction_of_its_own() -> None:
     original = Claims._commit
 
     def commit(self: Claims, hand: Any, claim: Claim, written: Any) -> Any:
-        for callback in written.callbacks:
-            callback(written.session)
-        written.callbacks.clear()
-        written.session.commit_with_message()
+        for callback in written._callbacks:
+            callback(written._begun())
+        written._callbacks.clear()
+        written._begun().commit_with_message()
         die_once()
         return original(self, hand, claim, written)
 

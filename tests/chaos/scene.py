@@ -116,7 +116,7 @@ class Scene:
     def up(self, handler: str, *, processes: int, concurrency: int = 1, command: str = "up") -> Program:
         """Start one more container, whose calls go through the proxies; end it with the scene."""
         number = len(self.containers)
-        folder = self.folder / f"container-{number}"
+        folder = self.folder / str(number)
         folder.mkdir()
         env = {
             **self._settings,

