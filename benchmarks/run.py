@@ -23,6 +23,7 @@ def main() -> int:
     for name in chosen:
         print(f"{name} ...", file=sys.stderr, flush=True)
         results.append({"name": name, **ALL[name]()})
+        print(f"  {results[-1]['measured']}", file=sys.stderr, flush=True)
     machine = f"Python {platform.python_version()}, {psutil.cpu_count()} cores, Linux {platform.release()}"
     target = HERE / "results" / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
     target.parent.mkdir(exist_ok=True)
