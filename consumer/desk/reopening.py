@@ -23,7 +23,7 @@ class Reopening:
     """
 
     def __init__(self, queue_url: str) -> None:
-        self._queue = queue_url.rpartition("/")[2]
+        self._queue = queue_url
         self._url = os.environ.get("CONSUMER_DATABASE_URL", "")
         self._engine: Engine | None = None
 

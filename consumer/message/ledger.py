@@ -63,7 +63,7 @@ Answer = Claim | Settled | Elsewhere
 
 
 class Ledger:
-    """One queue's ledger. `queue` is its name; `retention` is seconds for which a row is kept.
+    """One queue's ledger. `queue` is its name or URL; `retention` is seconds for which a row is kept.
 
     On PostgreSQL a statement is a transaction by itself, which saves two round trips.
     """
@@ -72,13 +72,13 @@ class Ledger:
         on_postgresql = engine.dialect.name == "postgresql"
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if on_postgresql else engine
         self._insert: Any = (postgresql if on_postgresql else sqlite).insert
-        self._queue = queue
+        self._queue = queue.rpartition("/")[2]
         self._retention = retention
 
     @classmethod
     def of(cls, settings: Settings, engine: Engine) -> Ledger:
         """Give the ledger of the queue that is drained."""
-        return cls(engine, settings.queue_url.rpartition("/")[2], settings.ledger_retention * DAY)
+        return cls(engine, settings.queue_url, settings.ledger_retention * DAY)
 
     def claim(self, key: str, message_id: str, digest: str, seconds: float, holder: str = "") -> Answer:
         """Claim a message for so many seconds. `holder` names this claim alone: asked twice, it is claimed once."""

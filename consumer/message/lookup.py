@@ -43,8 +43,8 @@ def lookup(key: str, *, queue: str = "", database_url: str = "") -> Found:
     queue: its name or URL (CONSUMER_QUEUE_URL). database_url: the ledger's (CONSUMER_DATABASE_URL).
     Raises SettingsError where one of them is neither given nor set, SQLAlchemy's errors when the database is away.
     """
-    name = _given("CONSUMER_QUEUE_URL", queue).rpartition("/")[2]
-    row = _row(key, *_opened(os.getpid(), _given("CONSUMER_DATABASE_URL", database_url), name))
+    queue, url = _given("CONSUMER_QUEUE_URL", queue), _given("CONSUMER_DATABASE_URL", database_url)
+    row = _row(key, *_opened(os.getpid(), url, queue))
     if row is None or row.over:
         return Found("unknown")
     if row.state == DONE:
