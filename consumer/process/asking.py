@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 from consumer.errors import described
@@ -29,27 +30,32 @@ class Asking:
     def __init__(self, life: Life, engine: Engine, sessions: Engine, width: int) -> None:
         settings = life.settings
         self.away = False
+        self._answered = -math.inf  # when it last had an answer
         self._clock, self._stop, self._pulse, self._log = life.clock, life.stop, life.pulse, life.log
         self._engine, self._sessions, self._width = engine, sessions, width
         self._last_words = min(LAST_WORDS, (settings.stop_wait_seconds - settings.drain_seconds) / 4)
         self.lane = Lane("ledger", width)
 
     async def ask(
-        self, call: Callable[[], T], *, seconds: float | None = None, until: asyncio.Future[None] | None = None
+        self, call: Callable[[], T], *, seconds: float = math.inf, until: asyncio.Future[None] | None = None
     ) -> T | None:
         """Ask until there is an answer; None when there was none in so many seconds, or until it must be left.
 
         Raises what the call raises, unless the database is the trouble.
         """
         clock, over, tries = self._clock, until or self._stop.over, 0
-        end = None if seconds is None else clock.monotonic() + seconds
+        began = clock.monotonic()
+        end = began + seconds
         while True:
-            asking = self.lane.run(call)
-            await clock.first(asking, over, seconds=end and end - clock.monotonic())
+            asked, asking = clock.monotonic(), self.lane.run(call)
+            await clock.first(asking, over, seconds=end - asked)
             if not asking.done() and over.done():
                 await clock.first(asking, seconds=self._last_words)
             if not asking.done():
-                self._give_up(seconds)
+                asking.cancel()
+                self._give_up()
+                if seconds < math.inf:
+                    self.unanswered(TimeoutError(f"no answer for {seconds:g} s"), began)
                 return None
             error = asking.exception()
             if error is None:
@@ -60,10 +66,10 @@ class Asking:
             if not isinstance(error, database.TROUBLED):
                 raise error
             tries += 1
-            self.unanswered(error)
-            if over.done() or (end is not None and clock.monotonic() >= end):
+            self.unanswered(error, asked)
+            await clock.first(over, seconds=min(WAITS.delay(tries, clock.uniform), end - clock.monotonic()))
+            if over.done() or clock.monotonic() >= end:
                 return None
-            await clock.first(over, seconds=WAITS.delay(tries, clock.uniform))
 
     def answered(self) -> None:
         """Note that the database is there."""
@@ -72,18 +78,19 @@ class Asking:
             self._pulse.write(trouble="")
             self._sessions.dispose()  # its idle connections may have died too, and a handler would learn it by failing
         self.away = False
+        self._answered = self._clock.monotonic()
 
-    def unanswered(self, error: BaseException) -> None:
-        """Note that it is not, and why."""
+    def unanswered(self, error: BaseException, asked: float) -> None:
+        """Note that it is not, and why; unless another question has had its answer since this one was asked."""
+        if asked < self._answered:
+            return
         if not self.away:
             why = described(database.origin(error))
             self._log.warning("database_away", error=why, meanwhile="no message is received")
             self._pulse.write(trouble=f"the ledger's database is away: {why}"[:TROUBLE_MAX])
         self.away = True
 
-    def _give_up(self, seconds: float | None) -> None:
+    def _give_up(self) -> None:
         """Leave a call that hangs to itself, with its thread and its connection: others need theirs."""
         self.lane = Lane("ledger", self._width)
         self._engine.dispose(close=False)
-        if seconds is not None:
-            self.unanswered(TimeoutError(f"no answer for {seconds:g} s"))

@@ -198,7 +198,8 @@ class Claims(Books):
             )  # fmt: skip
 
     def _renewed(self, hand: InHand, done: asyncio.Future[bool]) -> None:
-        if done.exception() is None and not done.result() and hand.claim is not None:
+        over = hand.written is not None and hand.written.over  # a renewal may be overtaken by the close
+        if done.exception() is None and not done.result() and not over:
             hand.context.tell()
             hand.log.warning("claim_lost", meanwhile="somebody else has claimed the message; this run will not count")
 

@@ -99,7 +99,8 @@ def test_postgresql_is_stopped_with_messages_in_hand_and_nothing_is_lost_or_done
         server.ensure_postgres_running()
         for name in (idle, after, open_session, received, later):
             program.wait_for("delivered", message_id=name, outcome="done")
-        assert len(program.wait_for("database_back")) == len(program.events("database_away")) == 1
+        program.wait_for("database_back")
+        assert len(program.events("database_back")) == len(program.events("database_away")) == 1, program.tail(60)
         assert scene.trouble() == ""
         assert Counter(scene.noted("begin")) == {idle: 1, after: 1, open_session: 2, received: 1, later: 1}
         assert sorted(scene.effects.all()) == sorted([after, open_session, received, later])

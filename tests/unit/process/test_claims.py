@@ -173,6 +173,38 @@ async def test_a_database_that_hangs_holds_a_message_for_a_minute_too_and_the_ne
     assert "no answer for 60 s" in desk.life.sign.facts["trouble"]
 
 
+async def test_a_call_that_hung_before_the_database_came_back_does_not_say_that_it_is_away_again(desk: Desk) -> None:
+    asking = desk.claims.asking
+    desk.lane.hangs = True
+    old = asyncio.ensure_future(asking.ask(lambda: 1, seconds=10))
+    await desk.clock.advance(9)
+    desk.lane.hangs = False
+    assert await asking.ask(lambda: 2, seconds=10) == 2
+    await desk.clock.advance(2)
+    assert await old is None
+    assert (asking.away, desk.life.lines.named("database_away")) == (False, [])
+
+
+async def test_a_renewal_that_the_close_overtakes_is_no_lost_claim(desk: Desk) -> None:
+    renewals: list[tuple[asyncio.Future[Any], Callable[[], Any]]] = []
+
+    async def work(_: Context) -> None:
+        run = desk.lane.run
+        desk.lane.run = lambda call: renewals.append((asyncio.Future(), call)) or renewals[-1][0]  # type: ignore[method-assign,func-returns-value]
+        await desk.clock.sleep(40)
+        desk.lane.run = run  # type: ignore[method-assign]
+
+    desk.work = work
+    delivery = desk.deliver()
+    await desk.clock.advance(40)
+    assert await delivery == Done()
+    for answer, call in renewals:
+        answer.set_result(call())
+    await asyncio.sleep(0)
+    assert renewals
+    assert desk.life.lines.named("claim_lost") == []
+
+
 async def test_a_database_s_clock_that_was_set_back_keeps_no_message_away_for_longer_than_a_lease(desk: Desk) -> None:
     claim = desk.ledger.claim("m1", "m1", "d", 86_400)
     assert isinstance(claim, Claim)
@@ -250,7 +282,7 @@ async def test_idle_connections_of_sessions_are_dropped_with_the_database(desk: 
     assert await desk.deliver() == Done()
     pool: Any = desk.claims._sessions.pool
     assert pool.checkedin() == 1
-    desk.claims.asking.unanswered(AWAY)
+    desk.claims.asking.unanswered(AWAY, desk.clock.monotonic())
     desk.claims.asking.answered()
     fresh: Any = desk.claims._sessions.pool
     assert fresh.checkedin() == 0
