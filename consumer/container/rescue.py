@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from consumer.clock import Clock
     from consumer.settings import Settings
 
-    Claim = Callable[[dict[str, Any], bool | None], object]
+    Release = Callable[[dict[str, Any], bool | None], object]
 
 UNTOLD = 1.0  # seconds that a dead life waits for PID 1's word of its end
 DYING = 5.0  # seconds that a large process may take to be gone once the kernel has chosen it
@@ -51,7 +51,7 @@ class Case:
     left: dict[str, dict[str, Any]]
     starved: bool | None = None
     judged: bool = False
-    told: bool = False
+    released: bool = False
     waits: dict[str, int] = field(default_factory=dict)
     alone: dict[str, bool] = field(default_factory=dict)  # of each suspect, whether it was the only one
 
@@ -61,9 +61,9 @@ class Rescue:
 
     budget: the container's memory in MiB; 0 for unknown.
     untold: seconds to wait for PID 1's word; stock supervisord leaves none.
-    claim: called for each message in hand before the queue is told, with what the sign of life says of it and whether
-    it was alone in the crash, None where it is no suspect; in a thread of its own, and not waited for beyond
-    CLAIM_SECONDS.
+    release: releases a message's claim before the queue is told; it is given what the sign of life says of the message,
+    and whether that was alone in the crash, None where it is no suspect. In a thread of its own, and not waited for
+    beyond CLAIM_SECONDS.
     """
 
     name = "rescue"
@@ -76,15 +76,15 @@ class Rescue:
         clock: Clock,
         log: FilteringBoundLogger,
         *,
-        budget: float = 0.0,
-        untold: float = UNTOLD,
-        claim: Claim | None = None,
+        budget: float,
+        untold: float,
+        release: Release | None,
     ) -> None:
         self._folder, self._queue, self._clock, self._log = folder, queue, clock, log
         self._budget, self._share = budget, budget / settings.processes
         self._untold = untold
         self._backoff = Backoff.of(settings)
-        self._claim = claim
+        self._release = release
         self._claims = Lane("claims")
         self._crashes = Crashes(folder)
         self._killed_before, self._starved_at = memory.oom_kills(), -DYING
@@ -176,11 +176,11 @@ class Rescue:
 
     async def _release_claims(self, case: Case) -> None:
         """Have the claims released first: whoever receives a message must find it unclaimed."""
-        if self._claim is None or case.told or not case.left:
+        if self._release is None or case.released or not case.left:
             return
-        case.told = True  # once: a claim that cannot be released ends by itself
-        calls = [self._claims.run(partial(self._claim, entry, case.alone.get(key))) for key, entry in case.left.items()]
-        whole = asyncio.gather(*calls, return_exceptions=True)
+        case.released = True  # once: a claim that cannot be released ends by itself
+        asked = [partial(self._release, entry, case.alone.get(key)) for key, entry in case.left.items()]
+        whole = asyncio.gather(*map(self._claims.run, asked), return_exceptions=True)
         if not await self._clock.first(whole, seconds=CLAIM_SECONDS):
             self._log.warning("claims_not_released", name=case.life["name"], meanwhile="the messages are given back")
             return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from consumer import environment, overrides
 from consumer.clock import Clock
-from consumer.container import claim, preload, supervise
+from consumer.container import lock, preload, supervise
 from consumer.container.container import Container
 from consumer.container.journal import Journal
 from consumer.container.lives import Lives
@@ -48,7 +48,7 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         settings, warnings = environment.load(given)
         configuration = _configuration(arguments.configuration)
-        folder = claim.run_directory(settings.run_dir)
+        folder = lock.run_directory(settings.run_dir)
     except SettingsError as error:
         return output.refuse(error)
     _export(settings, given, folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from consumer.clock import Clock
-from consumer.container.agent import Duty
+from consumer.container.duties import Duty
 from consumer.container.prune import AGAIN, EVERY, Prune
 from consumer.lane import Lane
 from support.programs import wait_until

@@ -12,8 +12,8 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, 
 
 from consumer.clock import Clock
 from consumer.container import ending
-from consumer.container.agent import Agent
-from consumer.container.rescue import Rescue
+from consumer.container.duties import Duties
+from consumer.container.rescue import UNTOLD, Rescue
 from consumer.lane import Lane
 from consumer.process import memory
 from consumer.process.crashes import Crashes, Record
@@ -30,6 +30,8 @@ DEAD = 2**22 - 1  # no process has this pid
 AWAY = EndpointConnectionError(endpoint_url="http://nowhere")
 UNANSWERED = ReadTimeoutError(endpoint_url="http://slow")
 CUT = ConnectionClosedError(endpoint_url="http://cut")
+
+STOCK: dict[str, Any] = {"budget": 0.0, "untold": UNTOLD, "release": None}
 
 
 class Desk:
@@ -58,7 +60,7 @@ class Scene:
 
     def rescue(self, **more: Any) -> Rescue:
         given = settings(processes=4)
-        return Rescue(self.folder, self.desk, given, self.clock, cast("Any", self.log), **more)
+        return Rescue(self.folder, self.desk, given, self.clock, cast("Any", self.log), **(STOCK | more))
 
     def life(self, *ids: str, lease: float = 60.0, name: str = "worker_00", **facts: object) -> Path:
         now = self.clock.time()
@@ -194,7 +196,7 @@ async def test_what_cannot_be_noted_is_not_told_until_it_can(scene: Scene, monke
 
 async def test_a_lease_that_ends_while_claims_are_released_is_left_alone(scene: Scene) -> None:
     scene.death(137, lease=5.0)
-    rescue = scene.rescue(claim=lambda *_: scene.clock.block(6))
+    rescue = scene.rescue(release=lambda *_: scene.clock.block(6))
     await rescue()
     assert scene.desk.calls == 0
 
@@ -331,7 +333,7 @@ async def test_of_several_messages_in_hand_all_are_suspects_and_none_was_alone(s
 async def test_claims_are_released_before_the_queue_is_told(scene: Scene) -> None:
     path = scene.death(137, "m", "n")
     seen: list[tuple[str, bool | None, int]] = []
-    rescue = scene.rescue(claim=lambda entry, alone: seen.append((entry["message_id"], alone, scene.desk.calls)))
+    rescue = scene.rescue(release=lambda entry, alone: seen.append((entry["message_id"], alone, scene.desk.calls)))
     await rescue()
     assert seen == [("m", False, 0), ("n", False, 0)]
     assert not path.exists()
@@ -343,7 +345,7 @@ async def test_with_a_claim_goes_the_word_whether_its_message_crashed_alone(
 ) -> None:
     told: list[bool | None] = []
     scene.death(137, *ids, **facts)
-    await scene.rescue(claim=lambda _, alone: told.append(alone))()
+    await scene.rescue(release=lambda _, alone: told.append(alone))()
     assert told == [alone]
 
 
@@ -354,7 +356,7 @@ async def test_who_waited_for_its_turn_is_released_and_no_suspect(scene: Scene) 
     life["in_hand"]["n.1"]["waiting"] = True
     path.write_text(json.dumps(life))
     scene.word(path, 137)
-    await scene.rescue(claim=lambda entry, alone: told.update({entry["message_id"]: alone}))()
+    await scene.rescue(release=lambda entry, alone: told.update({entry["message_id"]: alone}))()
     assert told == {"m": True, "n": None}
 
 
@@ -373,7 +375,7 @@ async def test_a_claim_that_cannot_be_released_keeps_no_message_back(scene: Scen
         raise ConnectionError("the database is away")
 
     scene.death(137)
-    await scene.rescue(claim=refuse)()
+    await scene.rescue(release=refuse)()
     assert scene.desk.given == [("h-m", 0)]
     assert "the database is away" in scene.log.named("claims_not_released")[0]["error"]
 
@@ -385,7 +387,7 @@ async def test_a_database_that_hangs_delays_rescue_by_a_second_and_no_more(tmp_p
     for number in range(4):
         scene.word(scene.life(f"m{number}", name=f"worker_0{number}"), 137)
     began = clock.monotonic()
-    await scene.rescue(claim=lambda *_: release.wait(30))()
+    await scene.rescue(release=lambda *_: release.wait(30))()
     assert len(scene.desk.given) == 4
     assert clock.monotonic() - began < 4
     release.set()
@@ -401,19 +403,19 @@ async def test_a_duty_that_hangs_is_skipped_and_counted_and_delays_no_other(scen
                 await scene.clock.sleep(7.5)
 
     endpoint = Endpoint()
-    agent = Agent([endpoint, scene.rescue()], scene.clock, Stop(scene.clock, 3), cast("Any", scene.log))
+    agent = Duties([endpoint, scene.rescue()], scene.clock, Stop(scene.clock, 3), cast("Any", scene.log))
 
     running = asyncio.create_task(agent.run())
     await scene.clock.advance(3)
     scene.death(137)
     await scene.clock.advance(1)
     assert scene.desk.given == [("h-m", 0)]
-    assert agent.duties[0].skipped == 4
+    assert agent.every[0].skipped == 4
     assert len(scene.log.named("duty_late")) == 1
     endpoint.answers = True
     await scene.clock.advance(5)
     assert scene.log.named("duty_goes_on")
-    assert agent.duties[1].skipped == 0
+    assert agent.every[1].skipped == 0
     running.cancel()
 
 
@@ -430,13 +432,13 @@ async def test_a_duty_that_blocks_in_its_lane_for_ever_is_skipped_each_second_an
             await self.lane.run(release.wait)
 
     stop = Stop(scene.clock, 3)
-    agent = Agent([Endpoint(), scene.rescue()], scene.clock, stop, cast("Any", scene.log))
+    agent = Duties([Endpoint(), scene.rescue()], scene.clock, stop, cast("Any", scene.log))
     running = asyncio.create_task(agent.run())
     for number in range(10):
         scene.death(137, f"m{number}")
         await scene.clock.advance(1)
     assert scene.desk.given == [(f"h-m{number}", 0) for number in range(10)]
-    assert agent.duties[0].skipped == 10
+    assert agent.every[0].skipped == 10
     assert [line["duty"] for line in scene.log.named("duty_late")] == ["protection"]
     scene.death(137, "last")
     stop.tell("SIGTERM")
@@ -456,7 +458,7 @@ async def test_a_duty_that_fails_has_its_next_pass(scene: Scene) -> None:
             raise OSError("disk full")
 
     failing, stop = Failing(), Stop(scene.clock, 3)
-    agent = Agent([failing], scene.clock, stop, cast("Any", scene.log))
+    agent = Duties([failing], scene.clock, stop, cast("Any", scene.log))
 
     running = asyncio.create_task(agent.run())
     await scene.clock.advance(2.5)
