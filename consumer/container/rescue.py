@@ -13,7 +13,7 @@ from consumer.lane import Lane
 from consumer.message.backoff import Backoff, within
 from consumer.message.queue import BATCH
 from consumer.message.trouble import HANDLE, explained, unheard
-from consumer.process import memory, pulse
+from consumer.process import cgroup, pulse
 from consumer.process.crashes import Crashes
 from consumer.settings import VISIBILITY_MAX
 
@@ -87,7 +87,7 @@ class Rescue:
         self._release = release
         self._claims = Lane("claims")
         self._crashes = Crashes(folder)
-        self._killed_before, self._starved_at = memory.oom_kills(), -DYING
+        self._killed_before, self._starved_at = cgroup.oom_kills(), -DYING
         self._cases: dict[Path, Case] = {}
 
     async def __call__(self) -> None:
@@ -108,7 +108,7 @@ class Rescue:
 
     def _starved(self) -> bool | None:
         """Say whether the kernel has just killed for want of memory; None where it does not tell."""
-        before, self._killed_before = self._killed_before, memory.oom_kills()
+        before, self._killed_before = self._killed_before, cgroup.oom_kills()
         if before is None or self._killed_before is None:
             return None
         if self._killed_before > before:
@@ -157,7 +157,7 @@ class Rescue:
 
         What there is room for now, with it gone, is about what it held.
         """
-        used = memory.used_of_cgroup()
+        used = cgroup.used()
         held = self._budget - used if used else 0.0
         return {**life, **{name: max(life[name], held) for name in ("uss_mib", "pss_mib")}}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from consumer.lane import Lane
-from consumer.process import memory
+from consumer.process import cgroup, memory
 from consumer.settings import AUTO
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Room:
 
     def _used(self, lives: list[dict[str, Any]]) -> float:
         """Give what the container holds: by its cgroup where that is the container's own, else by its processes."""
-        found = memory.used_of_cgroup()
+        found = cgroup.used()
         if found:
             return found
         pids = [os.getpid(), os.getppid(), *(life["pid"] for life in lives)]

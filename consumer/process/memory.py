@@ -8,16 +8,16 @@ import os
 import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+
+from consumer.process import cgroup
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
 
 MIB = 1024 * 1024
-NO_LIMIT = 2**60  # cgroup v1 writes no limit as a number near 2**63
 METADATA_TIMEOUT = 2.0  # seconds
 
 
@@ -54,7 +54,7 @@ def budget(settings: Settings) -> float:
     The setting, else the ECS task metadata, else the cgroup. Never the host's: on Fargate the cgroup says "max" and the
     host shows the whole micro-VM.
     """
-    return settings.container_memory or _of_task(os.environ.get("ECS_CONTAINER_METADATA_URI_V4", "")) or of_cgroup()
+    return settings.container_memory or _of_task(os.environ.get("ECS_CONTAINER_METADATA_URI_V4", "")) or cgroup.limit()
 
 
 def _of_task(uri: str) -> float:
@@ -71,45 +71,3 @@ def _of_task(uri: str) -> float:
         if limit:
             return limit
     return 0.0
-
-
-def of_cgroup(root: Path = Path("/sys/fs/cgroup")) -> float:
-    """Read the limit of cgroup v2 or v1; 0 for none."""
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            limit = int((root / name).read_text())
-        except (OSError, ValueError):  # not there, or "max"
-            continue
-        if limit < NO_LIMIT:
-            return limit / MIB
-    return 0.0
-
-
-def used_of_cgroup(root: Path = Path("/sys/fs/cgroup")) -> float:
-    """Read what the container holds, in MiB, less files that the kernel may drop; 0 where the cgroup has no limit.
-
-    One without a limit may be the whole machine's.
-    """
-    if not of_cgroup(root):
-        return 0.0
-    for used, stat, inactive in (
-        ("memory.current", "memory.stat", "inactive_file"),
-        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
-    ):
-        try:
-            files = dict(line.split() for line in (root / stat).read_text().splitlines())
-            return (int((root / used).read_text()) - int(files[inactive])) / MIB
-        except (OSError, ValueError, LookupError):  # of the other version
-            continue
-    return 0.0
-
-
-def oom_kills(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Read how often the kernel has killed for want of memory in this container; None where it does not say."""
-    for name in ("memory.events", "memory/memory.oom_control"):
-        try:
-            counts = dict(line.split() for line in (root / name).read_text().splitlines())
-            return int(counts["oom_kill"])
-        except (OSError, ValueError, LookupError):  # not there, or an older kernel's
-            continue
-    return None

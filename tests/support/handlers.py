@@ -25,7 +25,7 @@ from botocore.compat import HTTPHeaders
 
 from consumer import Context, Message, Reject, Retry, handler, on_reset
 from consumer.message import client
-from consumer.process import memory
+from consumer.process import cgroup, memory
 
 BOOKS = Path(os.environ.get("BOOKS", "/dev/null"))
 TOKEN: dict[str, str] = {}
@@ -66,7 +66,7 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
             return
         kept.append(os.urandom(body["mib"] * 1024 * 1024))
     if "fill" in body and message.receive_count == 1:  # the container, up to this share of its memory, and beyond it
-        while memory.used_of_cgroup() < body["fill"] * memory.of_cgroup():
+        while cgroup.used() < body["fill"] * cgroup.limit():
             kept.append(b"x" * 4 * memory.MIB)
         time.sleep(20)
     if "freeze" in body:

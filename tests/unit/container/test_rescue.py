@@ -15,7 +15,7 @@ from consumer.container import ending
 from consumer.container.duties import Duties
 from consumer.container.rescue import UNTOLD, Rescue
 from consumer.lane import Lane
-from consumer.process import memory
+from consumer.process import cgroup
 from consumer.process.crashes import Crashes, Record
 from consumer.process.stop import Stop
 from unit.doubles import FakeLog, refusal, settings
@@ -85,7 +85,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Scene:
     scene = Scene(tmp_path, clock)
-    monkeypatch.setattr(memory, "oom_kills", lambda: scene.kills)
+    monkeypatch.setattr(cgroup, "oom_kills", lambda: scene.kills)
     return scene
 
 
@@ -243,7 +243,7 @@ async def test_an_oom_kill_is_named_with_the_memory_before_the_end(scene: Scene)
 async def test_what_filled_the_container_after_its_last_sign_of_life_is_known_by_the_room_that_it_leaves(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "used_of_cgroup", lambda: 348.0)
+    monkeypatch.setattr(cgroup, "used", lambda: 348.0)
     rescue = scene.rescue(budget=2048.0)
     scene.death(137, uss_mib=40.0, pss_mib=45.0)
     scene.kills = 1

@@ -11,7 +11,7 @@ from consumer.container import ending, room
 from consumer.container.kill import Kills
 from consumer.container.picture import Picture
 from consumer.container.room import Room, hard_limit
-from consumer.process import memory, pulse
+from consumer.process import cgroup, pulse
 from consumer.process.memory import Memory
 from unit.doubles import FakeLog, settings
 
@@ -34,7 +34,7 @@ class Scene:
         monkeypatch.setattr(pulse, "started", lambda pid: pid)
         monkeypatch.setattr(room, "resident", lambda pid: self.uss.get(pid, 0.0) + 50)
         monkeypatch.setattr(room, "measured", self.measured)
-        monkeypatch.setattr(memory, "used_of_cgroup", lambda: self.used)
+        monkeypatch.setattr(cgroup, "used", lambda: self.used)
 
     def send(self, life: dict[str, Any], number: int) -> None:
         self.sent.append((life["name"], number))
@@ -134,7 +134,7 @@ async def test_a_container_far_from_full_is_looked_at_each_third_second_and_busy
         looks.append(scene.clock.monotonic())
         return scene.used
 
-    monkeypatch.setattr(memory, "used_of_cgroup", used)
+    monkeypatch.setattr(cgroup, "used", used)
     for number in range(1, 5):
         scene.process(number, 100)
     guard = scene.room(memory_hard_limit=300)
@@ -200,17 +200,17 @@ def test_the_cgroup_is_read_in_both_versions_and_only_where_it_has_a_limit(tmp_p
     mib = 1024 * 1024
     (tmp_path / "memory.current").write_text(str(700 * mib))
     (tmp_path / "memory.stat").write_text(f"anon 5\ninactive_file {100 * mib}\n")
-    assert memory.used_of_cgroup(tmp_path) == 0
+    assert cgroup.used(tmp_path) == 0
     (tmp_path / "memory.max").write_text(str(1000 * mib))
     (tmp_path / "memory.events").write_text("low 0\noom 3\noom_kill 2\n")
-    assert memory.used_of_cgroup(tmp_path) == 600
-    assert memory.oom_kills(tmp_path) == 2
+    assert cgroup.used(tmp_path) == 600
+    assert cgroup.oom_kills(tmp_path) == 2
     old = tmp_path / "old" / "memory"
     old.mkdir(parents=True)
     (old / "memory.limit_in_bytes").write_text(str(1000 * mib))
     (old / "memory.usage_in_bytes").write_text(str(500 * mib))
     (old / "memory.stat").write_text(f"inactive_file 1\ntotal_inactive_file {50 * mib}\n")
-    assert memory.used_of_cgroup(old.parent) == 450
-    assert memory.oom_kills(old.parent) is None
+    assert cgroup.used(old.parent) == 450
+    assert cgroup.oom_kills(old.parent) is None
     (old / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 4\n")
-    assert memory.oom_kills(old.parent) == 4
+    assert cgroup.oom_kills(old.parent) == 4

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.process import memory
+from consumer.process import cgroup, memory
 from unit.doubles import settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[Metadata]:
     thread = threading.Thread(target=lambda: made.server.serve_forever(poll_interval=0.01), daemon=True)
     thread.start()
     monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", made.uri)
-    monkeypatch.setattr(memory, "of_cgroup", lambda: 2048.0)
+    monkeypatch.setattr(cgroup, "limit", lambda: 2048.0)
     yield made
     made.server.shutdown()
     made.server.server_close()
@@ -74,7 +74,7 @@ def test_an_endpoint_that_says_nothing_of_use_leaves_the_cgroup(metadata: Metada
 
 
 def test_no_endpoint_leaves_the_cgroup(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "of_cgroup", lambda: 2048.0)
+    monkeypatch.setattr(cgroup, "limit", lambda: 2048.0)
     for uri in ("http://127.0.0.1:1/v4", "file:///etc/passwd", ""):
         monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", uri)
         assert memory.budget(settings()) == 2048
@@ -105,7 +105,7 @@ def test_the_cgroup_of_either_version_is_read_and_no_limit_is_none(
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert memory.of_cgroup(tmp_path) == mib
+    assert cgroup.limit(tmp_path) == mib
 
 
 def test_a_process_s_memory_is_read_in_mib_and_its_private_part_is_the_least() -> None:
