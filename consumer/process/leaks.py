@@ -9,7 +9,8 @@ import psutil
 from consumer.process.connections import Connections
 from consumer.process.growth import Growth
 from consumer.process.stop import Leaving
-from consumer.process.tripwire import STOP_SIGNALS, Tripwire, kinds
+from consumer.process.traces import STOP_SIGNALS, kinds
+from consumer.process.tripwire import Tripwire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

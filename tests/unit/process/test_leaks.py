@@ -12,7 +12,8 @@ from consumer.process import leaks
 from consumer.process.leaks import Leaks
 from consumer.process.memory import Memory
 from consumer.process.stop import Leaving
-from consumer.process.tripwire import STOP_SIGNALS, Kind
+from consumer.process.traces import STOP_SIGNALS
+from consumer.process.tripwire import Kind
 from unit.doubles import Living, living
 
 if TYPE_CHECKING:
