@@ -4,6 +4,7 @@ ConsumerError
 +-- SettingsError   wrong settings: exit code 64
 +-- HandlerError    the handler cannot be found or loaded: exit code 70
 +-- LedgerError     the ledger's database is not one that this version can use: exit code 64
++-- NotWritten      what a handler wrote cannot be committed, and why (its cause): the run has failed
 +-- Retry           raised by a handler: come back later; not a failure
 +-- Reject          raised by a handler: never again, to the dead-letter queue
 """
@@ -33,6 +34,10 @@ class HandlerError(ConsumerError):
 
 class LedgerError(ConsumerError):
     """The ledger's database is not one that this version can use."""
+
+
+class NotWritten(ConsumerError):  # noqa: N818 - no error by itself: its cause is the handler's
+    """What a handler wrote cannot be committed, for its cause's sake: the run has failed."""
 
 
 class Retry(ConsumerError):  # noqa: N818 - users raise it as a request, and its name says which

@@ -59,10 +59,8 @@ class Asking:
                 return None
             error = asking.exception()
             if error is None:
-                answer = asking.result()
-                if not (isinstance(answer, BaseException) and database.away(answer)):
-                    self.answered()
-                return answer
+                self.answered()
+                return asking.result()
             if not isinstance(error, database.TROUBLED):
                 raise error
             tries += 1

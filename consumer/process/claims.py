@@ -8,7 +8,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consumer.errors import LedgerError, described
+from consumer.errors import LedgerError, NotWritten, described
 from consumer.message import database, schema, transaction
 from consumer.message.ledger import Claim, Elsewhere, Ledger, Settled
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
@@ -134,17 +134,18 @@ class Claims(Books):
         if isinstance(outcome, Reject) and hand.claim is not None:  # for whoever sends it again: see desk/reopening.py
             outcome = replace(outcome, key=hand.claim.key)
         written = hand.written is not None and not hand.written.empty
-        ours = await self.asking.ask(lambda: self._close(hand, outcome))
-        self._look_at_session(hand)
-        if isinstance(ours, BaseException):  # of a callback, or of what the session had yet to write
-            hand.ran = Ran("raised", ours)
+        try:
+            ours = await self.asking.ask(lambda: self._close(hand, outcome))
+        except NotWritten as failed:
+            hand.ran = Ran("raised", failed.__cause__)
             return await self.close(hand, decide)
+        self._look_at_session(hand)
         if ours is None and written:  # to delete the message would be to lose what was written
             return Release("database_away")
-        return outcome if ours or ours is None else LeftAlone("fenced")
+        return LeftAlone("fenced") if ours is False else outcome
 
-    def _close(self, hand: InHand, outcome: Outcome) -> bool | BaseException:
-        """Close in the database. Blocking; may be said again when its answer was lost."""
+    def _close(self, hand: InHand, outcome: Outcome) -> bool:
+        """Close in the database; return whether it was still ours. Blocking; may be said again, its answer lost."""
         claim, ledger = hand.claim, self._ledger
         assert claim is not None
         assert hand.written is not None
@@ -160,14 +161,15 @@ class Claims(Books):
             case _:
                 return ledger.release(claim)
 
-    def _commit(self, hand: InHand, claim: Claim, written: Transaction) -> bool | BaseException:
+    def _commit(self, hand: InHand, claim: Claim, written: Transaction) -> bool:
+        """Close as done, with what the handler wrote. Raises NotWritten when that can never come to be."""
         ledger = self._ledger
         if written.empty:
             return ledger.done(claim, _as_json(hand), self._ttl)
         if written.committing and ledger.is_done(claim):  # only the answer was lost
             return True
         if written.lost is not None:  # it must run again, not be closed without its writes
-            return written.lost
+            raise NotWritten from written.lost
         try:
             session = written.write()
             if not ledger.done(claim, _as_json(hand), self._ttl, within=session.connection()):
@@ -175,11 +177,11 @@ class Claims(Books):
             written.committing = True
             session.commit_with_message()
         except BaseException as error:
-            if database.away(error) and written.opened_by_handler:
+            if not database.away(error) or (written.opened_by_handler and not written.committing):
+                raise NotWritten from error
+            if written.opened_by_handler:
                 written.lost = error
-            if database.away(error) and (written.committing or written.lost is None):
-                raise  # asked again, it finds out whether the commit had come through
-            return error
+            raise  # asked again, it finds out whether the commit had come through
         finally:
             written.roll_back()
         return True
