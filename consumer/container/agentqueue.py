@@ -23,7 +23,7 @@ class AgentQueue:
 
     async def give_back(self, handles: Sequence[tuple[str, int]]) -> dict[int, str]:
         """Have messages visible after so many seconds; give the codes of those that were refused, by their places."""
-        return await self._lane.run(lambda: self._give_back(handles))
+        return await self._lane.run(lambda: queue.hide_each(self._sqs, self._locate(), handles))
 
     async def counts(self) -> queue.Counts:
         """Read the queue's counts."""
@@ -32,6 +32,3 @@ class AgentQueue:
     def _locate(self) -> str:
         self._url = self._url or queue.locate(self._sqs, self._name)
         return self._url
-
-    def _give_back(self, handles: Sequence[tuple[str, int]]) -> dict[int, str]:
-        return queue.give_back(self._sqs, self._locate(), handles)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from consumer.message.message import Message
-from consumer.message.queue import BATCH
+from consumer.message.queue import BATCH, hide_each, receive
 from consumer.message.trouble import Trouble, trouble
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from consumer.clock import Clock
+    from consumer.message.message import Message
 
 SHORT, LONG = 60, 3600  # seconds that a message is hidden, and for how long after a kill
 RENEWED = 20  # messages that are renewed in a second, at a bad connection
@@ -110,16 +110,7 @@ class Hand:
     def _receive(self) -> list[Message[str]]:
         until = self._clock.monotonic() + self.seconds
         self.receiving = True
-        answer = self._receiver.receive_message(
-            QueueUrl=self._url,
-            MaxNumberOfMessages=BATCH,
-            WaitTimeSeconds=POLL,
-            VisibilityTimeout=self.seconds,
-            MessageSystemAttributeNames=["All"],
-            MessageAttributeNames=["All"],
-        )
-        now = self._clock.time()
-        page = [Message.of(wire, now) for wire in answer.get("Messages", [])]
+        page = receive(self._receiver, self._url, self._clock, BATCH, wait=POLL, hidden=self.seconds)
         self._due = min(self._due, until - self.seconds / 2)
         self._held |= {one.id: Held(one.receipt_handle, until) for one in page}
         self.receiving = False
@@ -130,14 +121,9 @@ class Hand:
         for start in range(0, len(names), BATCH):
             some = names[start : start + BATCH]
             until = self._clock.monotonic() + seconds
-            entries: Any = [
-                {"Id": str(index), "ReceiptHandle": self._held[name].handle, "VisibilityTimeout": seconds}
-                for index, name in enumerate(some)
-            ]
-            answer = self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
-            failed = {some[int(one["Id"])] for one in answer.get("Failed", [])}
-            for name in some:
-                if seconds and name not in failed:
+            refused = hide_each(self._sqs, self._url, [(self._held[name].handle, seconds) for name in some])
+            for index, name in enumerate(some):
+                if seconds and index not in refused:
                     self._held[name] = Held(self._held[name].handle, until)
                 else:
                     del self._held[name]

@@ -75,20 +75,12 @@ class Queue:
         Of a FIFO queue one, however many there is room for: several in one answer would be of one group, and run side
         by side. SQS itself holds a group's next message back while one of it is in flight.
         """
-        settings = self._settings
-        most = 1 if self.url.endswith(".fifo") else BATCH
-        answer = await self._poll.run(
-            lambda: self._clients.receiver.receive_message(
-                QueueUrl=self.url,
-                MaxNumberOfMessages=min(count, most),
-                WaitTimeSeconds=settings.wait_time_seconds,
-                VisibilityTimeout=settings.visibility_timeout,
-                MessageSystemAttributeNames=["All"],
-                MessageAttributeNames=["All"],
-            )
+        settings, clock = self._settings, self._clock
+        most = min(count, 1 if self.url.endswith(".fifo") else BATCH)
+        wait, hidden = settings.wait_time_seconds, settings.visibility_timeout
+        return await self._poll.run(
+            lambda: receive(self._clients.receiver, self.url, clock, most, wait=wait, hidden=hidden)
         )
-        now = self._clock.time()
-        return [Message.of(wire, now) for wire in answer.get("Messages", [])]
 
     async def extend(self, message: Message[Any], seconds: float) -> None:
         """Keep a message hidden for so many seconds from now."""
@@ -100,14 +92,9 @@ class Queue:
 
     async def release(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:
         """Give one receive's messages back at once; return those that the queue would not take back."""
-        entries: Any = [
-            {"Id": str(index), "ReceiptHandle": one.receipt_handle, "VisibilityTimeout": 0}
-            for index, one in enumerate(messages)
-        ]
-        answer = await self._settle.run(
-            lambda: self._control.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
-        )
-        return [messages[int(failure["Id"])] for failure in answer.get("Failed", [])]
+        handles = [(one.receipt_handle, 0) for one in messages]
+        refused = await self._settle.run(lambda: hide_each(self._control, self.url, handles))
+        return [messages[index] for index in refused]
 
     async def delete(self, message: Message[Any]) -> None:
         """Delete a message: it is done."""
@@ -187,10 +174,24 @@ def counts(sqs: SQSClient, url: str) -> Counts:
     return Counts(*(int(found.get(prefix + which, 0)) for which in ("", "NotVisible", "Delayed")))
 
 
-def give_back(sqs: SQSClient, url: str, handles: Sequence[tuple[str, int]]) -> dict[int, str]:
-    """Have up to ten messages, each by its receipt handle, visible after so many seconds.
+def receive(sqs: SQSClient, url: str, clock: Clock, count: int, *, wait: int, hidden: int) -> list[Message[str]]:
+    """Take up to so many messages, with all that SQS knows of them; wait: seconds of the poll; hidden: of the lease."""
+    answer = sqs.receive_message(
+        QueueUrl=url,
+        MaxNumberOfMessages=count,
+        WaitTimeSeconds=wait,
+        VisibilityTimeout=hidden,
+        MessageSystemAttributeNames=["All"],
+        MessageAttributeNames=["All"],
+    )
+    now = clock.time()
+    return [Message.of(wire, now) for wire in answer.get("Messages", [])]
 
-    Returns the error's code for each that the queue would not take back, by its place.
+
+def hide_each(sqs: SQSClient, url: str, handles: Sequence[tuple[str, int]]) -> dict[int, str]:
+    """Hide up to ten messages, each by its receipt handle and for so many seconds from now; 0 gives one back.
+
+    Returns the error's code for each that was refused, by its place.
     """
     entries: Any = [
         {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}

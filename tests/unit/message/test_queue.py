@@ -95,7 +95,9 @@ async def test_sqs_is_asked_for_whole_seconds_rounded_up_and_twelve_hours_at_mos
 
 async def test_messages_are_given_back_together_and_those_refused_are_named(line: Wire) -> None:
     messages = [message(f"m{number}") for number in range(10)]
-    line.control.answers["change_message_visibility_batch"] = {"Failed": [{"Id": "1"}]}
+    line.control.answers["change_message_visibility_batch"] = {
+        "Failed": [{"Id": "1", "Code": "ReceiptHandleIsInvalid"}]
+    }
     assert [one.id for one in await line.queue.release(messages)] == ["m1"]
     ((_, request),) = line.control.calls
     entries = request["Entries"]
