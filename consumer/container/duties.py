@@ -33,7 +33,7 @@ class Duty:
     """One duty's passes: never two at once, and none waits for another duty's."""
 
     def __init__(self, act: Act, clock: Clock, log: FilteringBoundLogger) -> None:
-        self.skipped = 0
+        self.skipped = 0  # since the pass under way began
         self._act, self._clock, self._log = act, clock, log
         self._pass: asyncio.Task[None] | None = None
         self._began = 0.0
@@ -47,7 +47,7 @@ class Duty:
             return self._pass
         if self._late:
             self._log.info("duty_goes_on", duty=self._act.name, skipped=self.skipped)
-        self._late, self._began = False, self._clock.monotonic()
+        self._late, self._began, self.skipped = False, self._clock.monotonic(), 0
         self._pass = asyncio.create_task(self._once(), name=self._act.name)
         return self._pass
 
