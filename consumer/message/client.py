@@ -84,26 +84,20 @@ def control(queue_url: str = "", connections: int = 4) -> SQSClient:
     )
 
 
-def hurried(queue_url: str, connections: int = 4) -> SQSClient:
-    """Make the client for leases, and for a process that must leave: connect 2 s, read 5 s, 2 tries."""
+def hurried(queue_url: str, connections: int = 4, tries: int = 2) -> SQSClient:
+    """Make the client for leases, and for a process that must leave: connect 2 s, read 5 s."""
     return _client(
         queue_url,
         connect_timeout=2,
         read_timeout=5,
-        retries={"mode": "standard", "total_max_attempts": 2},
+        retries={"mode": "standard", "total_max_attempts": tries},
         max_pool_connections=connections,
     )
 
 
-def once(queue_url: str, connections: int = 4) -> SQSClient:
+def once(queue_url: str) -> SQSClient:
     """Make the client that asks once: the caller must know whether the queue may have heard it."""
-    return _client(
-        queue_url,
-        connect_timeout=2,
-        read_timeout=5,
-        retries={"total_max_attempts": 1},
-        max_pool_connections=connections,
-    )
+    return hurried(queue_url, tries=1)
 
 
 @dataclass(frozen=True, slots=True)

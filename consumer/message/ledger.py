@@ -6,7 +6,6 @@ when its answer was lost.
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 DAY = 86_400  # seconds
-PRUNED = 1000  # rows at a time: a long delete would hold up the claims
+PRUNED = 1000  # rows in a batch: a long delete would hold up the claims
 REASON_MAX = 2048  # characters: an error's text may quote the whole body
 
 
@@ -80,9 +79,8 @@ class Ledger:
         """Give the ledger of the queue that is drained."""
         return cls(engine, settings.queue_url, settings.ledger_retention * DAY)
 
-    def claim(self, key: str, message_id: str, digest: str, seconds: float, holder: str = "") -> Answer:
+    def claim(self, key: str, message_id: str, digest: str, seconds: float, holder: str) -> Answer:
         """Claim a message for so many seconds. `holder` names this claim alone: asked twice, it is claimed once."""
-        holder = holder or uuid.uuid4().hex
         given = {"_key": key, "_id": message_id, "_digest": digest, "_seconds": seconds, "_holder": holder}
         with self._engine.begin() as connection:
             row = connection.execute(self._claiming, given).one()
@@ -198,15 +196,15 @@ class Ledger:
             over = (ledger.c.expires <= now()).label("over")
             return connection.execute(select(ledger, over).where(self._is(key))).one_or_none()
 
-    def prune(self, rows: int = PRUNED) -> int:
-        """Remove so many rows that have expired; return how many there were.
+    def prune(self) -> int:
+        """Remove a batch of rows that have expired; return how many there were.
 
         What somebody else is about to claim or remove is locked, and left to him: nobody waits, and a row that has
         just been taken afresh is not removed. The rows are chosen once, in a WITH, as a subquery would not promise.
         """
         row = ledger.c
         old = and_(row.expires <= now(), or_(row.claimed_until.is_(None), row.claimed_until <= now()))
-        chosen = select(row.queue, row.key).where(old).limit(rows).with_for_update(skip_locked=True)
+        chosen = select(row.queue, row.key).where(old).limit(PRUNED).with_for_update(skip_locked=True)
         expired = chosen.cte("expired")
         with self._engine.begin() as connection:
             removed = delete(ledger).where(tuple_(row.queue, row.key).in_(select(expired.c.queue, expired.c.key)))

@@ -56,7 +56,7 @@ def test_when_the_commit_s_answer_is_lost_the_writes_are_kept_with_the_closing_o
     engine: Engine, by: str, monkeypatch: pytest.MonkeyPatch, *, arrived: bool
 ) -> None:
     ledger = Ledger(engine, "orders", 1000)
-    claim = ledger.claim("k", "m1", "digest", 90)
+    claim = ledger.claim("k", "m1", "digest", 90, "me")
     assert isinstance(claim, Claim)
     written = Transaction(engine, time.monotonic)
     if by == "session":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -39,13 +40,13 @@ def ledger(engine: Engine) -> Ledger:
 
 
 def claimed(ledger: Ledger, key: str = "k", message_id: str = "m1", seconds: float = 90) -> Claim:
-    answer = ledger.claim(key, message_id, "digest", seconds)
+    answer = asked(ledger, key, message_id, seconds)
     assert isinstance(answer, Claim), answer
     return answer
 
 
-def asked(ledger: Ledger, key: str = "k", message_id: str = "m1") -> Answer:
-    return ledger.claim(key, message_id, "digest", 90)
+def asked(ledger: Ledger, key: str = "k", message_id: str = "m1", seconds: float = 90) -> Answer:
+    return ledger.claim(key, message_id, "digest", seconds, holder=uuid.uuid4().hex)
 
 
 def forgotten(engine: Engine, key: str) -> None:
@@ -213,16 +214,19 @@ def test_a_schema_of_a_later_version_is_left_alone(engine: Engine) -> None:
         schema.migrate(engine)
 
 
-def test_only_what_has_expired_is_pruned_and_so_many_rows_at_a_time(ledger: Ledger, engine: Engine) -> None:
+def test_only_what_has_expired_is_pruned_and_so_many_rows_at_a_time(
+    ledger: Ledger, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.message.ledger.PRUNED", 10)
     for number in range(25):
         forgotten(engine, f"old{number}")
     claimed(Ledger(engine, "orders", -1), key="in hand")
     ledger.done(claimed(ledger, key="kept"))
-    assert [ledger.prune(10), ledger.prune(10), ledger.prune(10), ledger.prune(10)] == [10, 10, 5, 0]
+    assert [ledger.prune(), ledger.prune(), ledger.prune(), ledger.prune()] == [10, 10, 5, 0]
     assert ledger.look_up("kept") is not None
     assert ledger.look_up("in hand") is not None, "whatever its age"
     pass_time(engine, DAY + 1)
-    assert ledger.prune(10) == 2
+    assert ledger.prune() == 2
 
 
 def test_a_row_that_is_just_being_claimed_is_neither_waited_for_nor_pruned(ledger: Ledger, engine: Engine) -> None:
@@ -317,13 +321,13 @@ def test_a_statement_that_waits_for_the_database_gives_up(database_url: str, eng
     """A row that somebody keeps locked must not hold a process for ever."""
     if engine.dialect.name != "postgresql":
         pytest.skip("SQLite waits for its lock 5 s at most, which nobody can hold by accident")
-    Ledger(engine, "orders", DAY).claim("k", "m1", "digest", 90)
+    claimed(Ledger(engine, "orders", DAY))
     impatient = database.engine(database_url, 1, statement_seconds=0.5)
     with engine.begin() as connection:
         connection.execute(text("SELECT * FROM consumer_ledger FOR UPDATE"))
         began = time.monotonic()
         with pytest.raises(database.TROUBLED) as caught:
-            Ledger(impatient, "orders", DAY).claim("k", "m1", "digest", 90)
+            asked(Ledger(impatient, "orders", DAY))
         assert time.monotonic() - began < 20
     assert database.away(caught.value)
     impatient.dispose()

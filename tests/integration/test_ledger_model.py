@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=claims, message_id=st.sampled_from(["m1", "m2"]))
     def claim(self, message_id: str) -> Claim | MultipleResults[Claim]:
-        model, answer = self.model, self.ledger.claim("k", message_id, "d", LEASE)
+        model, answer = self.model, self.ledger.claim("k", message_id, "d", LEASE, uuid.uuid4().hex)
         gone = model.fence == 0 or self.time >= max(model.gone_at, model.free_at)
         another = message_id != model.message_id
         redriven = another and (model.state == "dead" or (model.state == "done" and self.time >= model.key_at))

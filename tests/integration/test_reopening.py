@@ -39,10 +39,10 @@ class Scene:
         self.ledger = Ledger(self.engine, queues.url.rpartition("/")[2], 1000)
 
     def die(self, name: str, key: str) -> None:
-        claim = self.ledger.claim(key, name, "digest", 90)
+        claim = self.ledger.claim(key, name, "digest", 90, "me")
         assert isinstance(claim, Claim)
         assert self.ledger.failed(claim, "down")
-        claim = self.ledger.claim(key, name, "digest", 90)
+        claim = self.ledger.claim(key, name, "digest", 90, "me")
         assert isinstance(claim, Claim)
         assert self.ledger.dead(claim, "no such order")
         made = entry(Message(name, "", text="{}"), Reject("no such order", key=key), 2, fifo=False)
@@ -71,7 +71,7 @@ def test_what_is_sent_back_is_open_whatever_id_it_comes_back_under(scene: Scene,
     assert cli.main(["failed", "retry", *chosen]) == 0
     row = scene.row("order-7")
     assert (row.state, row.failures, row.redrives, row.fence, row.reason) == ("open", 0, 1, 2, "no such order")
-    again = scene.ledger.claim("order-7", "m1", "digest", 90)
+    again = scene.ledger.claim("order-7", "m1", "digest", 90, "me")
     assert isinstance(again, Claim)
     assert (again.attempt, again.fence) == (1, 3)
 
@@ -98,7 +98,7 @@ def test_a_retry_that_is_killed_before_it_sends_loses_nothing_and_its_repetition
 
 def test_what_has_been_done_meanwhile_under_the_same_key_stays_done(scene: Scene) -> None:
     scene.die("m1", key="order-7")
-    other = scene.ledger.claim("order-7", "m2", "digest", 90)
+    other = scene.ledger.claim("order-7", "m2", "digest", 90, "me")
     assert isinstance(other, Claim)
     assert scene.ledger.done(other)
     assert cli.main(["failed", "retry", "m1"]) == 0

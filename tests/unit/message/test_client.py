@@ -41,6 +41,7 @@ def test_a_long_poll_is_never_abandoned_by_its_own_client_nor_tried_again_inside
 def test_other_verbs_are_tried_again_and_those_in_a_hurry_are_soon_over() -> None:
     control, hurried = config_of(client.control(URL)), config_of(client.hurried(URL))
     assert control.retries["total_max_attempts"] == 4
+    assert config_of(client.once(URL)).retries["total_max_attempts"] == 1
     assert (hurried.connect_timeout, hurried.read_timeout, hurried.retries["total_max_attempts"]) == (2, 5, 2)
 
 

@@ -96,7 +96,7 @@ async def desk(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def test_a_message_that_other_containers_have_seen_crash_runs_alone_and_says_so_to_the_agent(desk: Desk) -> None:
     for alone in (False, True):
-        claim = desk.ledger.claim("m1", "m1", "d", 90)
+        claim = desk.ledger.claim("m1", "m1", "d", 90, "another")
         assert isinstance(claim, Claim)
         assert desk.ledger.crashed(claim, alone=alone)
     seen: list[tuple[bool, int]] = []
@@ -110,7 +110,7 @@ async def test_a_message_that_other_containers_have_seen_crash_runs_alone_and_sa
 
 async def test_what_has_crashed_alone_often_enough_anywhere_is_rejected_without_a_run(desk: Desk) -> None:
     for _ in range(3):
-        claim = desk.ledger.claim("m1", "m1", "d", 90)
+        claim = desk.ledger.claim("m1", "m1", "d", 90, "another")
         assert isinstance(claim, Claim)
         assert desk.ledger.crashed(claim, alone=True)
     outcome = await desk.deliver()
@@ -206,7 +206,7 @@ async def test_a_renewal_that_the_close_overtakes_is_no_lost_claim(desk: Desk) -
 
 
 async def test_a_database_s_clock_that_was_set_back_keeps_no_message_away_for_longer_than_a_lease(desk: Desk) -> None:
-    claim = desk.ledger.claim("m1", "m1", "d", 86_400)
+    claim = desk.ledger.claim("m1", "m1", "d", 86_400, "another")
     assert isinstance(claim, Claim)
     outcome = await desk.deliver()
     assert isinstance(outcome, Retry)
