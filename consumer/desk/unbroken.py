@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 @contextmanager
 def unbroken() -> Iterator[None]:
     """Hold Ctrl-C back until the block is done; a second one goes through. For the main thread."""
-    told = False
+    asked = False
 
     def note(*_: object) -> None:
-        nonlocal told
-        if told:
+        nonlocal asked
+        if asked:
             raise KeyboardInterrupt
-        told = True
+        asked = True
 
     before = signal.signal(signal.SIGINT, note)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if told:
+    if asked:
         raise KeyboardInterrupt

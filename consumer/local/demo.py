@@ -88,12 +88,12 @@ def _run(arguments: Namespace, clock: Clock, interrupt: Interrupt) -> int:
         drain.run()
         code = drain.stop()
         screen.close()
-        written = reports.written() if reports else service.books.completed()
+        written = reports.written() if reports else service.accounts.completed()
         ending = _ending(queues, orders, written)
         summary = summarize(
             ending,
-            service.books,
-            drain.told,
+            service.accounts,
+            drain.deliveries,
             memory=(drain.memory.total(), drain.memory.per_process()),
             processes=arguments.processes,
             interrupted=interrupt.asked,
@@ -128,7 +128,7 @@ def _settings(queues: Queues, service: Upstream, processes: int, reports: Report
 
 
 def _ending(queues: Queues, orders: Orders, completed: Iterable[str]) -> Ending:
-    """Look where the orders are, in the queues and in others' books: not in what the container says of itself."""
+    """Look where the orders are, in the queues and in others' accounts: not in what the container says of itself."""
     remaining, hidden = queues.remaining()
     return Ending(frozenset(orders.ids.values()), frozenset(completed), queues.dead(), frozenset(remaining), hidden)
 

@@ -40,7 +40,7 @@ class Drain:
         interrupt: Interrupt,
         killer: Killer | None = None,
     ) -> None:
-        self.told = Deliveries()
+        self.deliveries = Deliveries()
         self.memory = Memory(container.pid, clock)
         self._container = container
         self._queues = queues
@@ -57,7 +57,7 @@ class Drain:
     def run(self) -> None:
         """Watch until the queue is empty or somebody asks to stop. Raises ConsumerError when the container dies."""
         while not self._interrupt.asked and not self._is_empty():
-            self._look("draining the queue" if self.told.outcomes else "starting the container")
+            self._look("draining the queue" if self.deliveries.outcomes else "starting the container")
             if self._container.exit_code is not None:
                 raise self._died()
             if self._killer:
@@ -78,16 +78,16 @@ class Drain:
                 self._container.kill()
             self._look("stopping")
             self._clock.block(TICK)
-        self.told.feed(self._log.more())
+        self.deliveries.feed(self._log.more())
         return self._container.exit_code
 
     def _look(self, stage: str) -> None:
         now = self._clock.time()
-        self.told.feed(self._log.more())
+        self.deliveries.feed(self._log.more())
         self.memory.sample()
         rows = tuple(row(life, self._names, self.memory.now, now) for life in pulse.living(self._container.run_dir))
         elapsed = self._clock.monotonic() - self._began
-        self._screen.show(scene(stage, elapsed, len(self._names), self.told, rows, now, self.kills))
+        self._screen.show(scene(stage, elapsed, len(self._names), self.deliveries, rows, now, self.kills))
 
     @property
     def kills(self) -> int:
@@ -96,7 +96,7 @@ class Drain:
 
     def _is_empty(self) -> bool:
         """Say whether every message is settled: by the log or, should it lack a line, by the queue's counts."""
-        if self.told.settled >= self._names.keys():
+        if self.deliveries.settled >= self._names.keys():
             return True
         empty, at = self._counted
         if self._clock.monotonic() - at >= COUNT_EVERY:
@@ -107,8 +107,8 @@ class Drain:
 
     def _stalls(self) -> bool:
         count, since = self._moved
-        if self.told.outcomes.total() != count:
-            self._moved = (self.told.outcomes.total(), self._clock.monotonic())
+        if self.deliveries.outcomes.total() != count:
+            self._moved = (self.deliveries.outcomes.total(), self._clock.monotonic())
         return self._clock.monotonic() - since > STALLED_AFTER
 
     def _died(self) -> ConsumerError:

@@ -50,19 +50,19 @@ class Scene:
 
 
 def scene(
-    stage: str, elapsed: float, sent: int, told: Deliveries, rows: tuple[Row, ...], now: float, killed: int = 0
+    stage: str, elapsed: float, sent: int, deliveries: Deliveries, rows: tuple[Row, ...], now: float, killed: int = 0
 ) -> Scene:
     """Put a moment together. Pure."""
-    rate = told.rate(now)
-    to_do = sent - len(told.settled)
+    rate = deliveries.rate(now)
+    to_do = sent - len(deliveries.settled)
     return Scene(
         stage=stage,
         elapsed=elapsed,
         sent=sent,
-        handled=len(told.done),
-        retried=told.outcomes["retry"],
-        dead=len(told.dead),
-        given_back=told.outcomes["release"],
+        handled=len(deliveries.done),
+        retried=deliveries.outcomes["retry"],
+        dead=len(deliveries.dead),
+        given_back=deliveries.outcomes["release"],
         in_hand=sum(bool(row.order) for row in rows),
         rate=rate,
         left=to_do / rate if rate else None,

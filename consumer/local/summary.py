@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from consumer.local.books import Books
+    from consumer.local.accounts import Accounts
     from consumer.local.deliveries import Deliveries
 
 
@@ -68,26 +68,26 @@ class Summary:
 
 def summarize(
     ending: Ending,
-    books: Books,
-    told: Deliveries,
+    accounts: Accounts,
+    deliveries: Deliveries,
     *,
     memory: tuple[float | None, float | None],
     **others: Any,  # noqa: ANN401 - the summary's own fields
 ) -> Summary:
     """Draw up the results. Efficiency: seconds of the service's work per second of the processes' time. Pure."""
-    capacity = others["processes"] * told.drain_seconds
+    capacity = others["processes"] * deliveries.drain_seconds
     total, each = (round(mb, 1) if mb is not None else None for mb in memory)
     return Summary(
         sent=len(ending.sent),
         handled=len(ending.completed & ending.sent),
         lost=ending.lost,
-        duplicates=books.duplicates(),
-        retried=told.outcomes["retry"],
+        duplicates=accounts.duplicates(),
+        retried=deliveries.outcomes["retry"],
         dead=len(ending.dead),
-        given_back=told.outcomes["release"],
+        given_back=deliveries.outcomes["release"],
         remaining=len(ending.remaining) + ending.hidden,
-        efficiency=round(books.seconds() / capacity, 3) if capacity else 0.0,
-        seconds=round(told.drain_seconds, 1),
+        efficiency=round(accounts.seconds() / capacity, 3) if capacity else 0.0,
+        seconds=round(deliveries.drain_seconds, 1),
         pss_total_mb=total,
         pss_per_process_mb=each,
         **others,

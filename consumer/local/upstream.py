@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from consumer.errors import ConsumerError
-from consumer.local.books import Books
+from consumer.local.accounts import Accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ class Upstream:
     """The service. Each waiting call costs a coroutine and a socket, so hundreds of them are cheap."""
 
     def __init__(self, clock: Clock) -> None:
-        self.books = Books()
+        self.accounts = Accounts()
         self.port = 0
         self._clock = clock
         self._ready = threading.Event()
@@ -109,7 +109,7 @@ class Upstream:
 
     async def _work(self, order: dict[str, Any], reader: asyncio.StreamReader) -> Answer | None:
         """Work on an order for as long as it says; None when the caller has left meanwhile."""
-        account = self.books.account(str(order.get("order_id")))
+        account = self.accounts.of(str(order.get("order_id")))
         account.calls += 1
         reply = answer(order, account.calls)
         left: asyncio.Future[Any] = asyncio.ensure_future(reader.read(1))

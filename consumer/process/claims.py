@@ -62,9 +62,9 @@ class Claims(Books):
 
     async def ready(self) -> None:
         """Wait while the database is away: a message that is received could not be claimed."""
-        told = self._stop.requested
-        while self.asking.away and not told.done():
-            await self.asking.ask(self._ledger.answers, seconds=PATIENCE, until=told)
+        stop = self._stop
+        while self.asking.away and not stop.requested.done():
+            await self.asking.ask(self._ledger.answers, seconds=PATIENCE, until=stop.requested)
 
     def transaction(self) -> Transaction:
         """Make room for what a handler writes."""

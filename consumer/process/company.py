@@ -26,15 +26,15 @@ class Company:
         """Whether a suspect runs or waits to: no further message is to be taken."""
         return self._alone or self._in_line > 0
 
-    async def enter(self, told: asyncio.Future[None], *, suspect: bool, waits: Callable[[], object]) -> bool:
+    async def enter(self, telling: asyncio.Future[None], *, suspect: bool, waits: Callable[[], object]) -> bool:
         """Wait for a turn; return False when the word to stop comes first. `waits` is called where there is a wait."""
         self._in_line += suspect
         try:
             if not self._has_room(suspect=suspect):
                 waits()
-                while not self._has_room(suspect=suspect) and not told.done():
-                    await self._clock.first(self._changed, told)
-                if told.done():  # be there room by now or not: a handler that hangs has made it
+                while not self._has_room(suspect=suspect) and not telling.done():
+                    await self._clock.first(self._changed, telling)
+                if telling.done():  # be there room by now or not: a handler that hangs has made it
                     return False
         finally:
             self._in_line -= suspect

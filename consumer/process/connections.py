@@ -31,7 +31,7 @@ class Connections:
         self._clock = clock
         self._lane = Lane("rollback")
         self._out: dict[Any, str] = {}
-        self._listening = self._told = False
+        self._listening = self._said = False
         self._listen()
 
     async def look(self) -> Finding | None:
@@ -39,14 +39,14 @@ class Connections:
         self._listen()
         if not self._out:
             return None
-        if not self._told:
+        if not self._said:
             gc.collect()  # what a traceback has held on to goes back by itself
         out = dict(self._out)
         if not out:
             return None
         put_back = await self._rolled_back(list(out))
-        told, self._told = self._told, True
-        return None if told else Finding(KIND, listed(out.values()), put_back)
+        said, self._said = self._said, True
+        return None if said else Finding(KIND, listed(out.values()), put_back)
 
     async def _rolled_back(self, records: list[Any]) -> bool:
         """Off the loop: a rollback is a round trip."""

@@ -62,7 +62,7 @@ class Tripwire:
         return [finding for finding in found if finding]
 
     def said(self, finding: Finding) -> None:
-        """Note that a kind has been told of."""
+        """Note that a kind has been named."""
         self._said.add(finding.kind)
 
     def _found(self, kind: Kind, before: object) -> Finding | None:

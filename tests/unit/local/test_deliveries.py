@@ -20,34 +20,34 @@ def line(message_id: str, outcome: str, at: float, seconds: float) -> bytes:
 
 
 def test_outcomes_are_counted_and_a_retried_message_is_not_settled() -> None:
-    told = Deliveries()
-    told.feed(
+    deliveries = Deliveries()
+    deliveries.feed(
         line("a", "done", 3, 1) + line("b", "retry", 4, 1) + line("c", "reject", 5, 1) + line("d", "release", 6, 1)
     )
-    assert told.settled == {"a", "c"}
-    assert told.outcomes == {"done": 1, "retry": 1, "reject": 1, "release": 1}
+    assert deliveries.settled == {"a", "c"}
+    assert deliveries.outcomes == {"done": 1, "retry": 1, "reject": 1, "release": 1}
 
 
 def test_the_drain_lasts_from_the_first_receive_to_the_last_delete() -> None:
-    told = Deliveries()
-    told.feed(line("b", "done", 4, 0.5) + line("a", "done", 5, 3) + line("c", "retry", 9, 1))
-    assert told.first_receive == pytest.approx(MIDNIGHT + 2)
-    assert told.drain_seconds == pytest.approx(3)
+    deliveries = Deliveries()
+    deliveries.feed(line("b", "done", 4, 0.5) + line("a", "done", 5, 3) + line("c", "retry", 9, 1))
+    assert deliveries.first_receive == pytest.approx(MIDNIGHT + 2)
+    assert deliveries.drain_seconds == pytest.approx(3)
 
 
 def test_lines_may_come_in_pieces_and_between_others() -> None:
-    told = Deliveries()
+    deliveries = Deliveries()
     data = b"supervisord started\n" + line("a", "done", 3, 1) + b'[1]\n{"event": "other"}\n' + line("b", "done", 4, 1)
     for start in range(0, len(data), 7):
-        told.feed(data[start : start + 7])
-    assert told.done == {"a", "b"}
+        deliveries.feed(data[start : start + 7])
+    assert deliveries.done == {"a", "b"}
 
 
 def test_the_rate_is_that_of_the_last_ten_seconds() -> None:
-    told = Deliveries()
-    assert told.rate(MIDNIGHT) == 0
-    told.feed(line("a", "done", 1, 1) + line("b", "done", 25, 1) + line("c", "done", 30, 1))
-    assert told.rate(MIDNIGHT + 30) == pytest.approx(0.2)
+    deliveries = Deliveries()
+    assert deliveries.rate(MIDNIGHT) == 0
+    deliveries.feed(line("a", "done", 1, 1) + line("b", "done", 25, 1) + line("c", "done", 30, 1))
+    assert deliveries.rate(MIDNIGHT + 30) == pytest.approx(0.2)
 
 
 def test_nothing_delivered_is_no_time_at_all() -> None:

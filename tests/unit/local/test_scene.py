@@ -25,11 +25,11 @@ def test_an_idle_process_has_no_order_and_no_seconds() -> None:
 
 
 def test_the_moment_is_told_in_words() -> None:
-    told = Deliveries(done=set("abc"), dead={"d"}, first_receive=0.0)
-    told.outcomes["retry"] = 2
-    told._ends.extend([1.0, 2.0, 3.0, 4.0])
+    deliveries = Deliveries(done=set("abc"), dead={"d"}, first_receive=0.0)
+    deliveries.outcomes["retry"] = 2
+    deliveries._ends.extend([1.0, 2.0, 3.0, 4.0])
     rows = (Row("worker_00", 7, "busy", 3, "R-0001", 1.0), Row("worker_01", 8, "idle", 1))
-    moment = scene("draining", 4.0, 10, told, rows, now=4.0)
+    moment = scene("draining", 4.0, 10, deliveries, rows, now=4.0)
     expected = ["3 of 10 handled", "1 in hand", "5 waiting", "2 retried", "1 dead", "1.0 a second", "6 s left"]
     assert figures(moment) == expected
 

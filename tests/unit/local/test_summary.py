@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from consumer.local.books import Books
+from consumer.local.accounts import Accounts
 from consumer.local.deliveries import Deliveries
 from consumer.local.summary import Ending, Summary, pointers, summarize, table, verdict, went_wrong
 
@@ -12,15 +12,15 @@ SENT = frozenset("abcdef")
 
 
 def a_summary(ending: Ending, *, interrupted: bool = False, exit_code: int = 0) -> Summary:
-    books = Books()
+    accounts = Accounts()
     for order_id in ending.completed:
-        books.account(order_id).completed = 1
-        books.account(order_id).seconds = 2.0
-    told = Deliveries(first_receive=100.0, last_delete=103.0)
+        accounts.of(order_id).completed = 1
+        accounts.of(order_id).seconds = 2.0
+    deliveries = Deliveries(first_receive=100.0, last_delete=103.0)
     return summarize(
         ending,
-        books,
-        told,
+        accounts,
+        deliveries,
         memory=(100.04, 10.06),
         processes=4,
         interrupted=interrupted,

@@ -46,11 +46,11 @@ async def call(upstream: Upstream, order: object) -> tuple[int, dict[str, Any]]:
     return int(head.split()[1]), json.loads(text)
 
 
-async def test_the_books_count_what_was_answered() -> None:
+async def test_the_accounts_count_what_was_answered() -> None:
     upstream = Upstream(FakeClock())
     assert (await call(upstream, {**ORDER, "unavailable": 1}))[0] == 503
     assert (await call(upstream, {**ORDER, "unavailable": 1}))[0] == 200
-    account = upstream.books.account("a")
+    account = upstream.accounts.of("a")
     assert (account.calls, account.completed, round(account.seconds, 3)) == (2, 1, 1.3)
     upstream._loop.close()
 
@@ -60,10 +60,10 @@ async def test_a_caller_that_leaves_gets_no_report() -> None:
     reader = asyncio.StreamReader()
     working = asyncio.ensure_future(upstream._work(ORDER, reader))
     await asyncio.sleep(0)
-    assert upstream.books.account("a").calls == 1
+    assert upstream.accounts.of("a").calls == 1
     reader.feed_eof()
     assert await working is None
-    assert (upstream.books.account("a").completed, upstream.books.seconds()) == (0, 0)
+    assert (upstream.accounts.of("a").completed, upstream.accounts.seconds()) == (0, 0)
     upstream._loop.close()
 
 

@@ -1,4 +1,4 @@
-"""What the slow service did for each order: its own books, kept apart from whatever the consumers say of themselves."""
+"""What the slow service did for each order: its own accounts, kept apart from whatever the consumers say themselves."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ class Account:
 
 
 @dataclass(slots=True)
-class Books:
+class Accounts:
     """All orders that the service was asked for."""
 
-    accounts: dict[str, Account] = field(default_factory=dict)
+    by_order: dict[str, Account] = field(default_factory=dict)
 
-    def account(self, order_id: str) -> Account:
+    def of(self, order_id: str) -> Account:
         """Open or find an order's account."""
-        return self.accounts.setdefault(order_id, Account())
+        return self.by_order.setdefault(order_id, Account())
 
     def completed(self) -> set[str]:
         """Name the orders that got their report."""
-        return {order_id for order_id, account in list(self.accounts.items()) if account.completed}
+        return {order_id for order_id, account in list(self.by_order.items()) if account.completed}
 
     def duplicates(self) -> int:
         """Count the reports made once more than needed."""
-        return sum(max(0, account.completed - 1) for account in list(self.accounts.values()))
+        return sum(max(0, account.completed - 1) for account in list(self.by_order.values()))
 
     def seconds(self) -> float:
         """Sum the seconds of work, as ordered and not as measured: a service late by its own fault earns nothing."""
-        return sum(account.seconds for account in list(self.accounts.values()))
+        return sum(account.seconds for account in list(self.by_order.values()))
