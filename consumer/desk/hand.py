@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from consumer.message.queue import BATCH, hide_each, receive
-from consumer.message.trouble import Trouble, trouble
+from consumer.message.trouble import Trouble, code, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,5 +131,4 @@ class Hand:
 
 def is_of_the_message(error: ClientError) -> bool:
     """Tell an error of one message, which others need not share, from one of the queue."""
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    return trouble(error) is Trouble.HANDLE or code.endswith("InvalidAttributeValue")
+    return trouble(error) is Trouble.HANDLE or code(error) == "InvalidAttributeValue"
