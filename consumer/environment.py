@@ -33,7 +33,7 @@ PHRASES = {
 }  # by pydantic's type of error
 COUNTS_LAG = 60.0  # seconds; SQS: approximate counts are right a minute after the last change
 DATABASES = ("postgresql", "sqlite")
-OURS = {"CONSUMER_STOP_WAIT_SECONDS", "CONSUMER_LOG_FD"}  # set by `consumer up` for its processes; not settings
+PASSED_ON = {"CONSUMER_STOP_WAIT_SECONDS", "CONSUMER_LOG_FD"}  # set by `consumer up` for its processes; not settings
 
 
 def load(overrides: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
@@ -160,7 +160,7 @@ def shown(value: object) -> str:
 def _names(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
     problems, warnings = [], []
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name in KNOWN or name in OURS:
+        if not name.startswith(PREFIX) or name in KNOWN or name in PASSED_ON:
             continue
         near = get_close_matches(name, KNOWN, n=1, cutoff=0.85)
         if near:

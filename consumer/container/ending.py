@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 END, KILL = ".end", ".kill"
 NOTES = (END, KILL)
 KILLED = 128 + signal.SIGKILL
-OURS = {leaving.value for leaving in Leaving}
+OWN_CODES = {leaving.value for leaving in Leaving}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def crashed(life: dict[str, Any], ending: Ending, *, starved: bool | None, share
         return str(life["state"]) != "draining"
     if ending.code == KILLED and starved and float(life["pss_mib"]) < share:
         return False
-    return ending.code not in OURS
+    return ending.code not in OWN_CODES
 
 
 def described(life: dict[str, Any], ending: Ending, *, starved: bool | None) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from consumer.process.stop import Stop
     from consumer.settings import Settings
 
-OURS = str(Path(__file__).parents[1]) + os.sep
+PACKAGE = str(Path(__file__).parents[1]) + os.sep
 HOOK_LIMIT = 10.0  # seconds for one reset hook, and for naming a message's work
 KEY_MAX = 256  # characters in the ledger's column
 UNKEPT = re.compile(r"[\0\ud800-\udfff]")  # characters that a body may hold and a database not
@@ -226,7 +226,7 @@ async def _caught(function: Callable[[], Any]) -> End:
 def _users_own(error: BaseException) -> BaseException:
     """Take our frames off the top of a traceback: its reader looks for the handler's."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(OURS):
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(PACKAGE):
         frames = frames.tb_next
     return BaseException.with_traceback(error, frames)  # not the user's own
 

@@ -108,11 +108,11 @@ async def test_a_traceback_begins_with_the_handler_s_own_frame(clock: FakeClock)
         error = (await Bench(clock, function).run()).error
         assert error is not None
         assert traceback.extract_tb(error.__traceback__)[0].name in {"sync", "concurrent"}
-    assert not __file__.startswith(invoke.OURS)
+    assert not __file__.startswith(invoke.PACKAGE)
 
 
 async def test_a_folder_that_begins_like_ours_is_not_ours() -> None:
-    assert not (invoke.OURS.rstrip("/") + "_app/handlers.py").startswith(invoke.OURS)
+    assert not (invoke.PACKAGE.rstrip("/") + "_app/handlers.py").startswith(invoke.PACKAGE)
 
 
 async def test_a_body_that_cannot_be_decoded_is_a_reject_without_a_run(clock: FakeClock) -> None:
