@@ -14,10 +14,10 @@ from consumer.container import duties
 from consumer.container.agentqueue import AgentQueue
 from consumer.container.drained import Drained
 from consumer.container.kill import Kills
+from consumer.container.memoryguard import MemoryGuard
 from consumer.container.picture import Picture
 from consumer.container.prune import Prune
 from consumer.container.rescue import UNTOLD, Rescue
-from consumer.container.room import Room
 from consumer.container.watchdog import Watchdog
 from consumer.errors import SettingsError
 from consumer.process import books, memory, output
@@ -79,7 +79,7 @@ async def _life(settings: Settings, folder: Path, sink: Sink, log: FilteringBoun
     acts: list[duties.Act] = [
         Rescue(folder, queue, settings, clock, log, budget=budget, untold=untold, release=release),
         Watchdog(picture, settings, clock, kills),
-        Room(picture, settings, clock, kills, budget=budget),
+        MemoryGuard(picture, settings, clock, kills, budget=budget),
     ]
     if ledger:
         acts.append(Prune(ledger.pruner(settings), clock, log))

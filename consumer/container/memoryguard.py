@@ -33,7 +33,7 @@ def hard_limit(settings: Settings, budget: float) -> float:
     return min(FULL * budget, max(HALF * budget, SHARES * budget / settings.processes))
 
 
-class Room:
+class MemoryGuard:
     """A duty of the agent. budget: the container's memory in MiB; 0 for unknown, and then only a given limit holds."""
 
     name = "memory"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from consumer.container import ending, room
+from consumer.container import ending, memoryguard
 from consumer.container.kill import Kills
+from consumer.container.memoryguard import MemoryGuard, hard_limit
 from consumer.container.picture import Picture
-from consumer.container.room import Room, hard_limit
 from consumer.process import cgroup, pulse
 from consumer.process.memory import Memory
 from unit.doubles import FakeLog, settings
@@ -32,8 +32,8 @@ class Scene:
         self.picture = Picture(folder)
         self.kills = Kills(folder, cast("Any", self.log), send=self.send)
         monkeypatch.setattr(pulse, "started", lambda pid: pid)
-        monkeypatch.setattr(room, "resident", lambda pid: self.uss.get(pid, 0.0) + 50)
-        monkeypatch.setattr(room, "measured", self.measured)
+        monkeypatch.setattr(memoryguard, "resident", lambda pid: self.uss.get(pid, 0.0) + 50)
+        monkeypatch.setattr(memoryguard, "measured", self.measured)
         monkeypatch.setattr(cgroup, "used", lambda: self.used)
 
     def send(self, life: dict[str, Any], number: int) -> None:
@@ -51,10 +51,10 @@ class Scene:
         path.write_text(json.dumps(facts))
         return path
 
-    def room(self, budget: float = 1000.0, **given: Any) -> Room:
-        return Room(self.picture, settings(processes=4, **given), self.clock, self.kills, budget=budget)
+    def guard(self, budget: float = 1000.0, **given: Any) -> MemoryGuard:
+        return MemoryGuard(self.picture, settings(processes=4, **given), self.clock, self.kills, budget=budget)
 
-    def look(self, guard: Room) -> None:
+    def look(self, guard: MemoryGuard) -> None:
         self.picture.look()
         guard.look()
 
@@ -68,7 +68,7 @@ def test_a_process_over_the_hard_limit_during_a_message_is_killed_and_the_messag
     scene.process(1, 299)
     fat = scene.process(2, 301)
     scene.process(3, 900, busy=False)  # between messages it retires by itself
-    scene.look(scene.room(budget=0.0, memory_hard_limit=300))
+    scene.look(scene.guard(budget=0.0, memory_hard_limit=300))
     assert scene.sent == [("worker_02", signal.SIGKILL)]
     left = ending.read(fat)
     assert left.killed == "301 MiB of private memory during a message, of 300 at most"
@@ -78,7 +78,7 @@ def test_a_process_over_the_hard_limit_during_a_message_is_killed_and_the_messag
 def test_the_fattest_process_of_a_full_container_is_replaced_after_two_readings(scene: Scene) -> None:
     for number, uss in enumerate((100, 300, 200, 100), 1):
         scene.process(number, uss)
-    guard = scene.room()
+    guard = scene.guard()
     scene.used = 921.0
     scene.look(guard)
     assert not scene.sent, "one reading may be a moment's"
@@ -90,7 +90,7 @@ def test_the_fattest_process_of_a_full_container_is_replaced_after_two_readings(
 def test_a_reading_below_begins_the_count_again(scene: Scene) -> None:
     for number in range(1, 5):
         scene.process(number, 100)
-    guard = scene.room()
+    guard = scene.guard()
     for used in (921.0, 919.0, 921.0, 919.0):
         scene.used = used
         scene.look(guard)
@@ -100,7 +100,7 @@ def test_a_reading_below_begins_the_count_again(scene: Scene) -> None:
 async def test_at_most_one_process_is_replaced_in_30_seconds(scene: Scene) -> None:
     for number in range(1, 5):
         scene.process(number, 100.0 + number)
-    guard = scene.room()
+    guard = scene.guard()
     scene.used = 999.0
     for _ in range(30):
         scene.look(guard)
@@ -115,7 +115,7 @@ def test_none_is_replaced_while_a_quarter_of_the_processes_are_restarting(scene:
     for number in range(1, 4):
         scene.process(number, 100)
     scene.process(4, 100, busy=False, state="starting")
-    guard = scene.room()
+    guard = scene.guard()
     scene.used = 999.0
     scene.look(guard)
     scene.look(guard)
@@ -137,7 +137,7 @@ async def test_a_container_far_from_full_is_looked_at_each_third_second_and_busy
     monkeypatch.setattr(cgroup, "used", used)
     for number in range(1, 5):
         scene.process(number, 100)
-    guard = scene.room(memory_hard_limit=300)
+    guard = scene.guard(memory_hard_limit=300)
     scene.used = 600.0
     for _ in range(6):
         scene.look(guard)
@@ -157,7 +157,7 @@ async def test_a_container_far_from_full_is_looked_at_each_third_second_and_busy
 def test_one_with_nothing_in_hand_is_told_to_stop_and_not_killed(scene: Scene) -> None:
     for number in range(1, 5):
         scene.process(number, 100.0 * number, busy=number < 4)
-    guard = scene.room()
+    guard = scene.guard()
     scene.used = 999.0
     scene.look(guard)
     scene.look(guard)
@@ -170,7 +170,7 @@ def test_without_a_limit_of_its_cgroup_the_container_holds_what_its_processes_do
     scene.uss |= {os.getpid(): 20.0, os.getppid(): 40.0}
     for number in range(1, 5):
         scene.process(number, 190)
-    guard = scene.room()
+    guard = scene.guard()
     scene.look(guard)
     scene.look(guard)
     assert not scene.sent, "RSS is over 92 %, PSS is not"
@@ -182,7 +182,7 @@ def test_without_a_limit_of_its_cgroup_the_container_holds_what_its_processes_do
 
 def test_with_no_memory_known_nothing_is_judged(scene: Scene) -> None:
     scene.process(1, 5000)
-    guard = scene.room(budget=0.0)
+    guard = scene.guard(budget=0.0)
     scene.used = 5000.0
     scene.look(guard)
     scene.look(guard)
