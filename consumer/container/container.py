@@ -46,7 +46,8 @@ class Container:
         death = Death(code, received=received, in_hand=in_hand, told=told)
         self._last_codes[name] = code
         if not death.foreseen:
-            how = explained(code, guess=not (told or in_hand))  # supervisord's kill; or the agent knows, and says so
+            known = told or in_hand or facts.get("killed")  # supervisord's kill; or the agent knows, and says so
+            how = explained(code, guess=not known)
             self.journal.warning(f"{name} (pid {pid}) ended: {how}{_circumstances(death)}")
         if self.lives.lost() and not told:
             return self._leave(Leaving.BROKEN.value, "the run directory is gone")

@@ -26,9 +26,12 @@ class Lives:
         self._births[pid] = pulse.started(pid)
 
     def ended(self, pid: int) -> dict[str, Any]:
-        """Give the last words of a life that has just ended; nothing when it died before it wrote any."""
+        """Give the last words of a life that has just ended, and the agent's where the agent has killed it.
+
+        Nothing when it died before it wrote any.
+        """
         for path in self._folder.glob(f"*.{pid}.{self._births.pop(pid, None)}.json"):
-            return pulse.read(path)
+            return pulse.read(path) | pulse.read(path.with_suffix(ending.KILL))
         return {}
 
     def leave_word(self, life: dict[str, Any], code: int, *, told: bool) -> None:

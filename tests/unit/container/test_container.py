@@ -91,3 +91,9 @@ def test_a_sigkill_is_taken_for_the_kernel_s_only_where_nobody_knows_better(
     scene.life(*ids)
     scene.end(signal.SIGKILL, told=told)
     assert scene.journal.lines == [f"worker_00 (pid {DEAD}) ended: {says}"]
+
+
+def test_of_a_process_that_the_agent_has_killed_between_messages_nothing_is_guessed(scene: Scene) -> None:
+    ending.leave_reason(scene.life(), "its sign of life has stood still for 46 s", suspects=True)
+    scene.end(signal.SIGKILL)
+    assert scene.journal.lines == [f"worker_00 (pid {DEAD}) ended: killed by SIGKILL"]

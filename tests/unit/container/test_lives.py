@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consumer.container import ending
 from consumer.container.lives import Lives
 from consumer.process import pulse
 from consumer.testing import FakeClock
@@ -68,6 +69,18 @@ def test_a_life_that_has_ended_and_was_not_judged_is_not_swept_with_another_one(
     assert lives.ended(DEAD) == {"last_receive": 3.0}
     lives.sweep()
     assert not path.exists()
+
+
+def test_the_agent_s_word_of_its_kill_is_among_the_last_words_and_swept_with_them(
+    lives: Lives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "started", lambda _: 7)
+    lives.born(DEAD)
+    monkeypatch.undo()
+    ending.leave_reason(write(tmp_path, f"worker_00.{DEAD}.7.json", in_hand={}), "it is frozen", suspects=True)
+    assert lives.ended(DEAD) == {"in_hand": {}, "killed": "it is frozen", "suspects": True}
+    lives.sweep()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_life_without_a_file_has_no_last_words(lives: Lives, tmp_path: Path) -> None:
