@@ -40,7 +40,7 @@ class Container:
     def ended(self, name: str, pid: int, status: int, *, told: bool) -> bool:
         """Note how a process ended; say whether the container must leave."""
         code = code_of(status)
-        facts = self.lives.ended(pid)
+        facts = self.lives.ended(name, pid)
         received = facts.get("last_receive") is not None
         in_hand = bool(facts.get("in_hand") or facts.get("held"))  # held: the agent has given it back before this word
         death = Death(code, received=received, in_hand=in_hand, told=told)

@@ -42,7 +42,7 @@ class Ending:
 
 def leave_word(folder: Path, life: dict[str, Any], code: int, *, told: bool) -> None:
     """Note a life's exit code. Raises OSError when it cannot be kept."""
-    _write(folder / f"{life['name']}.{life['pid']}.{life['start_ticks']}{END}", {"code": code, "told": told})
+    _write(pulse.path_of(folder, life).with_suffix(END), {"code": code, "told": told})
 
 
 def leave_reason(path: Path, why: str, *, suspects: bool) -> None:

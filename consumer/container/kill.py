@@ -40,9 +40,8 @@ class Kills:
 
     def end(self, life: dict[str, Any], why: str, *, suspects: bool) -> None:
         """Kill a process; `suspects`: whether the reason speaks against the messages that it has in hand."""
-        path = self._folder / f"{life['name']}.{life['pid']}.{life['start_ticks']}.json"
         try:
-            ending.leave_reason(path, why, suspects=suspects)
+            ending.leave_reason(pulse.path_of(self._folder, life), why, suspects=suspects)
         except OSError as error:  # a full disk: it costs the reason in the log
             self._log.warning("reason_not_kept", error=str(error))
         if self._signal(life, signal.SIGKILL):

@@ -25,14 +25,14 @@ class Lives:
         """Note when a process started: pids come round again, and an old file may bear the same one."""
         self._births[pid] = pulse.started(pid)
 
-    def ended(self, pid: int) -> dict[str, Any]:
+    def ended(self, name: str, pid: int) -> dict[str, Any]:
         """Give the last words of a life that has just ended, and the agent's where the agent has killed it.
 
         Nothing when it died before it wrote any.
         """
-        for path in self._folder.glob(f"*.{pid}.{self._births.pop(pid, None)}.json"):
-            return pulse.read(path) | pulse.read(path.with_suffix(ending.KILL))
-        return {}
+        life = {"name": name, "pid": pid, "start_ticks": self._births.pop(pid, None)}
+        path = pulse.path_of(self._folder, life)
+        return pulse.read(path) | pulse.read(path.with_suffix(ending.KILL))
 
     def leave_word(self, life: dict[str, Any], code: int, *, told: bool) -> None:
         """Leave word for the agent, which gives a dead life's messages back and is not told how it ended."""
@@ -56,22 +56,11 @@ class Lives:
 
         Such a file is all that is known about the message: whoever gives it back early needs the receipt handle.
         """
-        for path in [*self._folder.glob("*.*.*.json"), *self._folder.glob("*.*.*.new")]:
-            if self._is_over(path) and not self._is_needed(path):
+        unjudged = set(self._births.items())  # dead or not: their last words are still to be asked for
+        for path in pulse.lives(self._folder, over=True, forms=(pulse.SIGN, pulse.HALF, *ending.NOTES)):
+            if pulse.life_of(path.name) not in unjudged and not self._is_needed(path.with_suffix(pulse.SIGN)):
                 path.unlink(missing_ok=True)
-        for path in [one for form in ending.NOTES for one in self._folder.glob(f"*.*.*{form}")]:
-            if self._is_over(path) and not path.with_suffix(".json").exists():
-                path.unlink(missing_ok=True)
-
-    def _is_over(self, path: Path) -> bool:
-        """Say whether the life that a file's name bears is over; a name that bears none is somebody else's file."""
-        life = pulse.life_of(path)
-        if life is None or self._births.get(life[0]) == life[1]:
-            return False  # dead or not, a life that has not been judged is not over
-        return pulse.is_over(path)
 
     def _is_needed(self, path: Path) -> bool:
-        if path.suffix != ".json":  # half a word: its writer died before it could put it in place
-            return False
         in_hand = pulse.read(path).get("in_hand", {})
         return any(entry.get("lease_until", 0) > self._clock.time() for entry in in_hand.values())

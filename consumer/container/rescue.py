@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from consumer.container import ending, picture
+from consumer.container import ending
 from consumer.lane import Lane
 from consumer.message.backoff import Backoff, within
 from consumer.message.queue import BATCH
@@ -18,7 +18,7 @@ from consumer.process.crashes import Crashes
 from consumer.settings import VISIBILITY_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from structlog.typing import FilteringBoundLogger
@@ -93,14 +93,11 @@ class Rescue:
     async def __call__(self) -> None:
         """Look once for dead lives, and give back what they had in hand."""
         starved = self._starved()
-        found = {path: self._cases.get(path) or self._open(path) for path in self._dead()}
+        found = {path: self._cases.get(path) or self._open(path) for path in pulse.lives(self._folder, over=True)}
         self._cases = {path: case for path, case in found.items() if case is not None}
         for case in self._cases.values():
             case.starved = starved if case.starved is None else case.starved or starved
         await asyncio.gather(*map(self._rescue, list(self._cases.values())))
-
-    def _dead(self) -> Iterator[Path]:
-        return picture.dead(self._folder)
 
     def _open(self, path: Path) -> Case | None:
         life = pulse.read(path)  # nothing when PID 1 has swept it, or when it is torn: then it will

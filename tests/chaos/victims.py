@@ -49,7 +49,7 @@ def halt(life: dict[str, Any], run_dir: Path) -> Victim | None:
     pid, ticks = life["pid"], life["start_ticks"]
     if not stand_still(pid, ticks):
         return None
-    now = pulse.read(run_dir / f"{life['name']}.{pid}.{ticks}.json")
+    now = pulse.read(pulse.path_of(run_dir, life))
     held = now.get("in_hand", {}).values()
     return Victim(pid, ticks, tuple(entry["message_id"] for entry in held))
 
@@ -81,7 +81,7 @@ def agent_of(container: Program) -> int | None:
 
 
 def _signs(folder: Path) -> list[tuple[int, int]]:
-    found = [pulse.life_of(path) for path in folder.glob("*.*.*.json")]
+    found = [pulse.life_of(path.name) for path in folder.glob("*.*.*.json")]
     return [one for one in found if one is not None]
 
 

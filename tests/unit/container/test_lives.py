@@ -66,7 +66,7 @@ def test_a_life_that_has_ended_and_was_not_judged_is_not_swept_with_another_one(
     monkeypatch.undo()
     path = write(tmp_path, f"worker_00.{DEAD}.7.json", last_receive=3.0)
     lives.sweep()
-    assert lives.ended(DEAD) == {"last_receive": 3.0}
+    assert lives.ended("worker_00", DEAD) == {"last_receive": 3.0}
     lives.sweep()
     assert not path.exists()
 
@@ -78,14 +78,14 @@ def test_the_agent_s_word_of_its_kill_is_among_the_last_words_and_swept_with_the
     lives.born(DEAD)
     monkeypatch.undo()
     ending.leave_reason(write(tmp_path, f"worker_00.{DEAD}.7.json", in_hand={}), "it is frozen", suspects=True)
-    assert lives.ended(DEAD) == {"in_hand": {}, "killed": "it is frozen", "suspects": True}
+    assert lives.ended("worker_00", DEAD) == {"in_hand": {}, "killed": "it is frozen", "suspects": True}
     lives.sweep()
     assert not list(tmp_path.iterdir())
 
 
 def test_a_life_without_a_file_has_no_last_words(lives: Lives, tmp_path: Path) -> None:
     write(tmp_path, f"worker_00.{DEAD}.6.json", last_receive=3.0)  # an earlier life's, with the same pid
-    assert lives.ended(DEAD) == {}
+    assert lives.ended("worker_00", DEAD) == {}
 
 
 def test_half_written_files_of_dead_lives_are_swept_and_nobody_else_s(lives: Lives, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from consumer.container.picture import Picture, dead
+from consumer.container.picture import Picture
 from consumer.process import pulse
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def test_only_lives_that_are_going_on_are_seen_and_a_change_is_seen_at_once(tmp_
     beside.write_text(json.dumps({"beat": 2}))
     beside.rename(tmp_path / f"worker_00.{pid}.{ticks}.json")
     assert living(picture) == [{"beat": 2}]
-    assert list(dead(tmp_path)) == [tmp_path / f"worker_01.{pid}.7.json", tmp_path / f"worker_02.{2**22 - 1}.7.json"]
+    assert list(pulse.lives(tmp_path, over=True)) == [
+        tmp_path / f"worker_01.{pid}.7.json",
+        tmp_path / f"worker_02.{2**22 - 1}.7.json",
+    ]
 
 
 def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,4 +61,4 @@ def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path, monkeypatch: p
 
 def test_a_run_directory_that_is_gone_shows_nobody(tmp_path: Path) -> None:
     assert living(Picture(tmp_path / "gone")) == []
-    assert list(dead(tmp_path / "gone")) == []
+    assert list(pulse.lives(tmp_path / "gone", over=True)) == []

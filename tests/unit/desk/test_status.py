@@ -9,7 +9,7 @@ import pytest
 from consumer.desk import status
 from consumer.message import client
 from consumer.process import quiet
-from consumer.process.pulse import Pulse
+from consumer.process.pulse import Pulse, path_of
 from unit.doubles import refusal
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def test_why_a_process_receives_nothing_is_said(tmp_path: Path, capsys: pytest.C
 @pytest.mark.usefixtures("sqs")
 def test_a_life_that_is_over_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pulse = live(tmp_path)
-    pulse.facts["start_ticks"] -= 1
-    pulse.write()
+    pulse.path.rename(path_of(tmp_path, {**pulse.facts, "start_ticks": 7}))
     assert status.main(Namespace(json=False)) == 1
     assert capsys.readouterr().out.startswith("no process is running here")
 

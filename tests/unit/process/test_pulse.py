@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.process.pulse import Pulse, living, read, started
+from consumer.process.pulse import Pulse, lives, living, path_of, read, started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,10 +80,11 @@ def test_a_run_directory_that_is_gone_is_noted_and_stops_nothing(sign: Pulse, tm
 
 
 def test_a_pid_that_has_come_round_again_is_another_life(sign: Pulse, tmp_path: Path) -> None:
-    sign.facts["start_ticks"] -= 1
     sign.write()
+    earlier = sign.path.rename(path_of(tmp_path, {**sign.facts, "start_ticks": 7}))
     assert living(tmp_path) == []
-    assert read(sign.path)["name"] == "worker_00"
+    assert list(lives(tmp_path, over=True)) == [earlier]
+    assert read(earlier)["name"] == "worker_00"
 
 
 def test_a_process_that_is_gone_or_only_waits_to_be_reaped_is_not_alive(tmp_path: Path) -> None:
