@@ -8,7 +8,7 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from consumer import environment, logs, rundir
+from consumer import environment, rundir
 from consumer.clock import Clock
 from consumer.container import duties
 from consumer.container.agentqueue import AgentQueue
@@ -51,9 +51,7 @@ def run() -> int:
         folder = rundir.resolve(settings.run_dir)
     except SettingsError as error:
         return output.refuse(error)
-    tags = logs.identity("agent", settings.queue_url)
-    sink = output.stdout(tags)
-    log = logs.configure(form=settings.log_format, level=settings.log_level, sink=sink, **tags)
+    sink, log = output.log("agent", settings)
     try:
         asyncio.run(_life(settings, folder, sink, log))
     except Exception:  # supervisord starts another one

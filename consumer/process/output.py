@@ -1,22 +1,30 @@
-"""A process's stdout, and its last words."""
+"""A process's log on the container's stdout, and its last words."""
 
 from __future__ import annotations
 
 import os
 import sys
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from consumer import logs
 from consumer.clock import Clock
 from consumer.process.stop import Leaving
 from consumer.sink import Sink
 
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from consumer.settings import Settings
+
 FLUSH_SECONDS = 0.5  # for the last log lines, where the driver is stalled
 
 
-def stdout(tags: dict[str, Any]) -> Sink:
-    """Write straight to the container's stdout: through supervisord's loop, a stalled log driver would stop it."""
+def log(process: str, settings: Settings) -> tuple[Sink, FilteringBoundLogger]:
+    """Set up a process's log, straight to the container's stdout; give what its lines go through, and its logger.
+
+    Through supervisord's loop, a stalled log driver would stop it.
+    """
     try:
         container = int(os.environ.get("CONSUMER_LOG_FD", ""))
         os.fstat(container)
@@ -25,7 +33,9 @@ def stdout(tags: dict[str, Any]) -> Sink:
     else:
         os.dup2(container, 1)
         os.dup2(container, 2)
-    return Sink(1, partial(logs.dropped, **tags))
+    tags = logs.identity(process, settings.queue_url)
+    sink = Sink(1, partial(logs.dropped, **tags))
+    return sink, logs.configure(form=settings.log_format, level=settings.log_level, sink=sink, **tags)
 
 
 def refuse(wrong: Exception) -> int:

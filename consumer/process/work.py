@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 
-from consumer import environment, logs, overrides, rundir
+from consumer import environment, overrides, rundir
 from consumer.clock import Clock
 from consumer.errors import HandlerError, SettingsError
 from consumer.message.queue import Queue
@@ -55,9 +55,7 @@ def run(given: dict[str, Any] | None = None) -> int:
     except SettingsError as error:
         return output.refuse(error)
     process = os.environ.get("SUPERVISOR_PROCESS_NAME", "worker")
-    tags = logs.identity(process, settings.queue_url)
-    sink = output.stdout(tags)
-    log = logs.configure(form=settings.log_format, level=settings.log_level, sink=sink, **tags)
+    sink, log = output.log(process, settings)
     for warning in warnings:
         log.warning(warning)
     try:
