@@ -160,7 +160,7 @@ class Container:
 
     def pss(self) -> float:
         """Memory of all processes together in MiB, what they share counted once."""
-        return sum(memory.measure(one.pid).pss for one in self.tree())
+        return sum(found.pss for one in self.tree() if (found := memory.measure(one.pid)))
 
     def cpu(self) -> float:
         """CPU seconds of all processes so far, of those that have ended too."""

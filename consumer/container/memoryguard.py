@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from consumer.lane import Lane
 from consumer.process import cgroup, memory
 from consumer.settings import AUTO
@@ -66,7 +64,7 @@ class MemoryGuard:
     def _over_hard_limit(self, life: dict[str, Any]) -> bool:
         if resident(life["pid"]) <= self._hard:
             return False
-        found = measured(life["pid"])
+        found = memory.measure(life["pid"])
         if found is None or found.uss <= self._hard:
             return False
         why = f"{found.uss:.0f} MiB of private memory during a message, of {self._hard:.0f} at most"
@@ -84,7 +82,7 @@ class MemoryGuard:
         at_work = [life for life in lives if life["state"] != "starting"]
         if self._processes - len(at_work) >= max(1, self._processes // RESTARTING):
             return
-        weighed = [(found.uss, life) for life in at_work if (found := measured(life["pid"]))]
+        weighed = [(found.uss, life) for life in at_work if (found := memory.measure(life["pid"]))]
         if not weighed:
             return
         uss, fattest = max(weighed, key=lambda one: one[0])
@@ -104,7 +102,7 @@ class MemoryGuard:
         most = sum(map(resident, pids))
         if most <= FULL * self._budget:  # cheaply read; shared pages, counted once, make it less
             return most
-        return sum(one.pss for one in map(measured, pids) if one is not None)
+        return sum(one.pss for one in map(memory.measure, pids) if one is not None)
 
 
 def resident(pid: int) -> float:
@@ -113,11 +111,3 @@ def resident(pid: int) -> float:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
     except (OSError, ValueError, IndexError):
         return 0.0
-
-
-def measured(pid: int) -> memory.Memory | None:
-    """Give a process's memory; None when it is gone or another user's."""
-    try:
-        return memory.measure(pid)
-    except psutil.Error:
-        return None

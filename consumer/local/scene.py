@@ -100,7 +100,7 @@ class Memory:
         if self._clock.monotonic() < self._next:
             return
         self._next = self._clock.monotonic() + SAMPLE_EVERY
-        self.now = {pid: mb for pid in _family(self._pid) if (mb := _pss(pid)) is not None}
+        self.now = {pid: found.pss for pid in _family(self._pid) if (found := measure(pid))}
         if sum(self.now.values()) > sum(self.peak.values()):
             self.peak = self.now
 
@@ -119,10 +119,3 @@ def _family(pid: int) -> list[int]:
         return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
     except psutil.NoSuchProcess:
         return []
-
-
-def _pss(pid: int) -> float | None:
-    try:
-        return measure(pid).pss
-    except psutil.Error:  # gone meanwhile
-        return None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psutil
-
 from consumer.process import memory
 from consumer.process.stop import Leaving
 
@@ -39,10 +37,9 @@ class Beat:
         facts = self._pulse.facts
         if self._weighed == facts["handled"] and not facts["in_hand"]:
             return {}
-        try:
-            found = memory.measure()
-        except psutil.Error as error:  # no reason to seem dead
-            self._log.warning("memory_unreadable", error=str(error))
+        found = memory.measure()
+        if found is None:  # no reason to seem dead
+            self._log.warning("memory_unreadable", meanwhile="its memory limit is not kept")
             return {}
         self._weighed = facts["handled"]
         return {f"{name}_mib": round(getattr(found, name), 1) for name in ("uss", "pss", "rss")}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psutil
-
 from consumer.process.connections import Connections
 from consumer.process.growth import Growth
 from consumer.process.stop import Leaving
@@ -20,14 +18,14 @@ if TYPE_CHECKING:
     from consumer.process.tripwire import Finding
 
 SELDOM = 25  # messages between looks that cost more
-READING_EVERY = 1.0  # seconds between readings of memory: one costs about a third of a millisecond
+READING_EVERY = 1.0  # seconds between readings of memory
 TURNS, TURN = 5, 0.01  # how often, and for how many seconds, a thread or child is waited for that is about to end
 
 
 class Leaks:
     """Looks after messages, whenever none is in hand. Made when the process's signals are its own."""
 
-    def __init__(self, life: Life, read: Callable[[], Memory]) -> None:
+    def __init__(self, life: Life, read: Callable[[], Memory | None]) -> None:
         self._settings, self._clock, self._stop, self._log = life.settings, life.clock, life.stop, life.log
         self._read = read
         self._ignored = life.settings.leaks == "ignore"
@@ -70,14 +68,13 @@ class Leaks:
         if self._clock.monotonic() < self._next_reading:
             return
         self._next_reading = self._clock.monotonic() + READING_EVERY
-        try:
-            uss = self._read().uss
-        except psutil.Error:  # the sign of life says so in the log
+        found = self._read()
+        if found is None:  # the sign of life says so in the log
             return
-        growth = self._growth.add(handled, uss)
+        growth = self._growth.add(handled, found.uss)
         if growth is not None:
             self._log.warning(
                 "memory_grows",
-                mib_per_100_messages=round(growth, 1), uss_mib=round(uss), handled=handled,
+                mib_per_100_messages=round(growth, 1), uss_mib=round(found.uss), handled=handled,
                 handler=self._settings.handler, meanwhile="the process retires at its limits, as ever",
             )  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-import psutil
-
 from consumer.message.outcome import Done, Outcome
 from consumer.process.stop import Leaving
 from consumer.settings import AUTO
@@ -22,7 +20,7 @@ WARM = 3  # messages after which a process has loaded what it will use
 WARM_FACTOR = 1.5  # a limit under so many times the warm memory would replace processes without end
 LEAST_ROOM = 32.0  # MiB between the warm memory and an automatic limit
 SHARE = 0.85  # of the container's memory that its processes may plan with
-READING_EVERY = 1.0  # seconds between readings: one costs about a third of a millisecond
+READING_EVERY = 1.0  # seconds between readings
 PAUSE_AFTER = 3  # failures in a row
 PAUSE_DOUBLES = 12.0  # times the first pause, at most
 
@@ -31,7 +29,13 @@ class Recycle:
     """Keeps the books of one life."""
 
     def __init__(
-        self, life: Life, *, read: Callable[[], Memory], trim: Callable[[], None], budget: float, parent_pss: float
+        self,
+        life: Life,
+        *,
+        read: Callable[[], Memory | None],
+        trim: Callable[[], None],
+        budget: float,
+        parent_pss: float,
     ) -> None:
         self.handled = 0
         self.failures = 0
@@ -45,7 +49,7 @@ class Recycle:
         self._limit = max(1, round(self._jittered(settings.limit))) if settings.limit else 0
         self._lifetime = self._jittered(settings.lifetime)
         self._memory_share = self._jittered(1.0)
-        self._memory_limit: float | None = None
+        self._memory_limit = None if settings.memory_limit else 0.0  # 0 is none; not known before the process is warm
         self._next_reading = 0.0
 
     def _jittered(self, limit: float) -> float:
@@ -87,26 +91,28 @@ class Recycle:
 
     def _memory(self) -> tuple[Leaving, str] | None:
         """Judge private memory in two readings, what is merely free given back between them."""
-        if self._settings.memory_limit == 0 or self.handled < WARM or self._clock.monotonic() < self._next_reading:
+        if self._memory_limit == 0 or self.handled < WARM or self._clock.monotonic() < self._next_reading:
             return None
         self._next_reading = self._clock.monotonic() + READING_EVERY
-        try:
-            return self._judge_memory()
-        except psutil.Error:  # the sign of life says so in the log
-            return None
-
-    def _judge_memory(self) -> tuple[Leaving, str] | None:
-        if self._memory_limit is None:
-            self._memory_limit = self._set_memory_limit(self._read())
-        if not self._memory_limit or self._read().uss < self._memory_limit:
+        if not self._over():
             return None
         gc.collect()
         self._trim()
-        uss = self._read().uss
-        return (Leaving.MEMORY, f"{uss:.0f} MiB of {self._memory_limit:.0f}") if uss >= self._memory_limit else None
+        over = self._over()
+        return (Leaving.MEMORY, over) if over else None
+
+    def _over(self) -> str:
+        """Say what is held where that is over the limit, which the first reading fixes: the process is warm by then."""
+        found = self._read()
+        if found is None:  # the sign of life says so in the log
+            return ""
+        if self._memory_limit is None:
+            self._memory_limit = self._set_memory_limit(found)
+        over = 0 < self._memory_limit <= found.uss
+        return f"{found.uss:.0f} MiB of {self._memory_limit:.0f}" if over else ""
 
     def _set_memory_limit(self, warm: Memory) -> float:
-        """Fix the limit once the process is warm; 0 is none."""
+        """Give the limit of a process that holds so much when it is warm; 0 is none."""
         given, processes = self._settings.memory_limit, self._settings.processes
         if given == AUTO:
             if not self._budget:

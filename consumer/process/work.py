@@ -6,8 +6,6 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import psutil
-
 from consumer import environment, overrides, rundir
 from consumer.clock import Clock
 from consumer.errors import HandlerError, SettingsError
@@ -107,7 +105,5 @@ async def _life(
 
 def _parent() -> float:
     """Give the memory of the process that all others are forked from, in MiB; 0 where it cannot be read."""
-    try:
-        return memory.measure(os.getppid()).pss if "SUPERVISOR_ENABLED" in os.environ else 0.0
-    except psutil.Error:
-        return 0.0
+    parent = memory.measure(os.getppid()) if "SUPERVISOR_ENABLED" in os.environ else None
+    return parent.pss if parent else 0.0

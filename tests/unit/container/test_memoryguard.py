@@ -11,7 +11,7 @@ from consumer.container import ending, memoryguard
 from consumer.container.kill import Kills
 from consumer.container.memoryguard import MemoryGuard, hard_limit
 from consumer.container.picture import Picture
-from consumer.process import cgroup, pulse
+from consumer.process import cgroup, memory, pulse
 from consumer.process.memory import Memory
 from unit.doubles import FakeLog, settings
 
@@ -33,7 +33,7 @@ class Scene:
         self.kills = Kills(folder, cast("Any", self.log), send=self.send)
         monkeypatch.setattr(pulse, "started", lambda pid: pid)
         monkeypatch.setattr(memoryguard, "resident", lambda pid: self.uss.get(pid, 0.0) + 50)
-        monkeypatch.setattr(memoryguard, "measured", self.measured)
+        monkeypatch.setattr(memory, "measure", self.measured)
         monkeypatch.setattr(cgroup, "used", lambda: self.used)
 
     def send(self, life: dict[str, Any], number: int) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from consumer.local.deliveries import Deliveries
 from consumer.local.scene import Memory, Row, row, scene
 from consumer.local.view import Lines, cells, figures
+from consumer.process.memory import Memory as Measured
 from consumer.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def test_memory_is_that_of_the_moment_at_which_the_whole_was_largest(monkeypatch
     readings = iter([{1: 20.0, 2: 10.0, 3: 12.0}, {1: 20.0, 2: 15.0, 3: 16.0}, {1: 20.0, 2: 11.0}])
     now: dict[int, float] = {}
     monkeypatch.setattr("consumer.local.scene._family", lambda _: list(now))
-    monkeypatch.setattr("consumer.local.scene._pss", lambda pid: now[pid])
+    monkeypatch.setattr("consumer.local.scene.measure", lambda pid: Measured(uss=0, pss=now[pid], rss=0))
     memory = Memory(1, clock)
     for reading in readings:
         now = reading

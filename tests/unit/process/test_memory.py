@@ -110,7 +110,12 @@ def test_the_cgroup_of_either_version_is_read_and_no_limit_is_none(
 
 def test_a_process_s_memory_is_read_in_mib_and_its_private_part_is_the_least() -> None:
     found = memory.measure()
+    assert found
     assert 1 < found.uss <= found.pss <= found.rss < 10_000
+
+
+def test_a_process_that_is_gone_has_no_memory() -> None:
+    assert memory.measure(2**22 + 1) is None
 
 
 def test_trimming_is_harmless() -> None:
