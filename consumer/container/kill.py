@@ -23,7 +23,7 @@ def kill(life: dict[str, Any], number: int = signal.SIGKILL) -> None:
     """
     pid = life["pid"]
     if pulse.started(pid) != life["start_ticks"]:
-        return
+        raise ProcessLookupError(f"{pid} is gone")
     if number == signal.SIGKILL and os.getpgid(pid) == pid:  # as supervisord starts them
         os.killpg(pid, number)
     else:
@@ -40,12 +40,15 @@ class Kills:
 
     def end(self, life: dict[str, Any], why: str, *, suspects: bool) -> None:
         """Kill a process; `suspects`: whether the reason speaks against the messages that it has in hand."""
+        path = pulse.path_of(self._folder, life)
         try:
-            ending.leave_reason(pulse.path_of(self._folder, life), why, suspects=suspects)
+            ending.leave_reason(path, why, suspects=suspects)
         except OSError as error:  # a full disk: it costs the reason in the log
             self._log.warning("reason_not_kept", error=str(error))
         if self._signal(life, signal.SIGKILL):
             self._log.error("process_killed", **_named(life), why=why, in_hand=len(life["in_hand"]))
+        else:
+            path.with_suffix(ending.KILL).unlink(missing_ok=True)  # it has not ended by this
 
     def ask(self, life: dict[str, Any], why: str) -> None:
         """Tell a process to stop: one with nothing in hand leaves at once."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from consumer.container import ending
-from consumer.container.kill import Kills
+from consumer.container.kill import Kills, kill
 from consumer.container.picture import Picture
 from consumer.container.watchdog import Watchdog
 from consumer.process import pulse
@@ -123,3 +123,12 @@ async def test_one_that_cannot_be_killed_is_logged_and_tried_again(scene: Scene)
     scene.kills._send = refuse
     await scene.look(48, beating=False)
     assert len(scene.log.named("not_killed")) == 2
+    assert not ending.read(scene.path).killed
+
+
+async def test_one_that_has_gone_by_itself_was_not_killed(scene: Scene) -> None:
+    scene.kills._send = kill
+    gone = {"name": "worker_00", "pid": 2**22 - 1, "start_ticks": 7, "in_hand": {}}
+    scene.kills.end(gone, "it is frozen", suspects=True)
+    assert not scene.log.named("process_killed")
+    assert [one.suffix for one in scene.path.parent.iterdir()] == [".json"]
