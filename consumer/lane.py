@@ -18,10 +18,10 @@ T = TypeVar("T")
 
 
 class Worker(threading.Thread):
-    """A thread that interpreter exit does not wait for, and that hands this on to no thread that it starts.
+    """A daemon thread, for which interpreter exit does not wait; the threads that it starts are ordinary ones.
 
-    A thread is a daemon where its starter is one. A handler's author knows nothing of such a starter: threads that are
-    no daemons in any other program are none here, and can be told from background threads that are meant to stay.
+    Python makes a thread a daemon when the thread that starts it is one. Handlers run in workers: what a handler starts
+    without saying `daemon=True` would be a daemon all the same, and could not be told from what is meant to stay.
     """
 
     _at_work = False
@@ -31,7 +31,7 @@ class Worker(threading.Thread):
 
     @property
     def daemon(self) -> bool:  # type: ignore[override]  # what has started stays as it is
-        """True while the interpreter asks at the start; False to whoever inherits."""
+        """True at its start, when the interpreter asks; False once it runs: its own threads inherit that."""
         return not self._at_work
 
     def run(self) -> None:

@@ -65,7 +65,7 @@ def read(path: Path) -> Ending:
 
 
 def forget(path: Path) -> None:
-    """Remove a life's file, and what was left about it: the file itself last."""
+    """Remove the notes about a life, then its own file: by that the next agent finds it, should this one die here."""
     for one in (*(path.with_suffix(form) for form in NOTES), path):
         one.unlink(missing_ok=True)
 

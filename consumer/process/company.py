@@ -34,7 +34,7 @@ class Company:
                 waits()
                 while not self._has_room(suspect=suspect) and not telling.done():
                     await self._clock.first(self._changed, telling)
-                if telling.done():  # be there room by now or not: a handler that hangs has made it
+                if telling.done():  # even if there is room now: a handler that hangs makes room too, and still runs
                     return False
         finally:
             self._in_line -= suspect

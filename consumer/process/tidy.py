@@ -36,7 +36,7 @@ class Tidy:
         """Whether to receive nothing until no message is in hand, so that what is left behind can be seen."""
         if self._settings.leaks == "ignore" or handled - max(self._tidied, self._quiet) < QUIET_EVERY:
             return False
-        self._quiet = handled  # be it in vain: a message of a quarter of an hour must not keep all slots empty
+        self._quiet = handled  # now, and not once tidied: a slow message that keeps its slot holds up all others once
         return True
 
     async def between(self, handled: int) -> None:

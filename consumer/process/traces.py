@@ -66,7 +66,7 @@ def _instead(before: str, now: str) -> str:
 
 
 def _umask(before: int | None) -> int:
-    """Read the umask, which setting it alone can do: to what it should be, so that it is put back in the same call."""
+    """Read the umask. Only setting it tells what it was (umask(2)): it is set to what it should be, and so put back."""
     if before is not None:
         return os.umask(before)
     found = os.umask(0o077)
