@@ -7,11 +7,7 @@ import signal
 import threading
 from functools import cache
 
-OURS = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGTSTP,
-)  # what the loop listens to, by handlers and a pipe that a child inherits
+LOOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP)  # heard by handlers and a pipe that a child inherits
 
 _masks = threading.local()
 
@@ -26,7 +22,7 @@ def keep_signals_apart() -> None:
 
 
 def _hold() -> None:
-    _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
+    _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, LOOP_SIGNALS)
 
 
 def _release() -> None:
@@ -35,6 +31,6 @@ def _release() -> None:
 
 def _forget() -> None:
     signal.set_wakeup_fd(-1)
-    for number in OURS:
+    for number in LOOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     _release()

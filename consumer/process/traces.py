@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consumer.lane import Worker
-from consumer.process.forking import OURS
+from consumer.process.forking import LOOP_SIGNALS
 from consumer.process.tripwire import FEW, Kind, listed
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _action(number: int) -> bytes:
 
 
 def _act(before: tuple[bytes, ...]) -> None:
-    for number, action in zip(OURS, before, strict=True):
+    for number, action in zip(LOOP_SIGNALS, before, strict=True):
         _sigaction(number, action, None)  # type: ignore[misc]
 
 
@@ -101,7 +101,7 @@ def _signals(numbers: tuple[signal.Signals, ...], before: tuple[bytes, ...], now
 
 
 STOP_SIGNALS = Kind(
-    "stop signals", lambda _: _actions(OURS), lambda before, now: _signals(OURS, before, now), mend=_act
+    "stop signals", lambda _: _actions(LOOP_SIGNALS), lambda before, now: _signals(LOOP_SIGNALS, before, now), mend=_act
 )
 """Put back whatever the settings say: a process that does not hear SIGTERM is killed with a message in hand."""
 

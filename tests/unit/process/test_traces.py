@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.process import traces
-from consumer.process.forking import OURS
+from consumer.process.forking import LOOP_SIGNALS
 from consumer.process.traces import STOP_SIGNALS, kinds
 from consumer.process.tripwire import Tripwire
 
@@ -96,7 +96,7 @@ def test_the_umask_is_named_and_put_back() -> None:
 def terminal() -> Iterator[None]:
     """Keep the test's own handlers: what is replaced by native code is put back by Python's."""
     yield
-    for number in (*OURS, signal.SIGUSR1):
+    for number in (*LOOP_SIGNALS, signal.SIGUSR1):
         signal.signal(number, signal.getsignal(number))
 
 
