@@ -19,7 +19,7 @@ def releaser(settings: Settings) -> Callable[[dict[str, Any], bool | None], bool
 
     Its second argument: whether the message was alone when its process crashed; None where it was no crash of its.
     """
-    ledger = Ledger.of(settings, database.of(settings, 1))
+    ledger = Ledger.of(settings, database.of(settings, 1, ping=True))  # idle since the last death, its connection too
 
     def release(entry: dict[str, Any], alone: bool | None) -> bool:  # noqa: FBT001 - a fact, not a flag
         if "fence" not in entry:  # it died before it had claimed it
