@@ -16,6 +16,7 @@ from consumer.message.ledger import Claim, Ledger
 from consumer.message.transaction import HandlerSession, Transaction
 from consumer.process.claims import Claims
 from consumer.process.invoke import Ran
+from support import databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,3 +83,47 @@ def test_when_the_commit_s_answer_is_lost_the_writes_are_kept_with_the_closing_o
     with engine.begin() as connection:
         assert list(connection.scalars(text("SELECT id FROM effects"))) == (["m1"] if kept else [])
     assert ledger.is_done(claim) == kept, "never done without its writes"
+
+
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ"])
+def test_a_claim_that_is_renewed_while_the_handler_s_session_is_open_is_closed_at_any_isolation(
+    postgresql: str, level: str
+) -> None:
+    """The level may be the database's own default, or a handler's wish: after each renewal its run would fail."""
+    url = databases.on_postgresql(postgresql)
+    engine = database.engine(url, 2)
+    schema.migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE effects (id VARCHAR(10))"))
+        connection.execute(text(f"ALTER DATABASE {engine.url.database} SET default_transaction_isolation = '{level}'"))
+    engine.dispose()
+    ledger, sessions = Ledger(engine, "orders", 1000), database.engine(url, 1, ping=True)
+    claim = ledger.claim("k", "m1", "digest", 90)
+    assert isinstance(claim, Claim)
+    written = Transaction(sessions, time.monotonic)
+    written.for_handler().execute(WRITING)
+    assert ledger.renew(claim, 90)
+    answer = closed(ledger, claim, written)
+    engine.dispose()
+    sessions.dispose()
+    assert answer is True
+
+
+@pytest.mark.parametrize("schema_of", ["SET LOCAL search_path TO tenant", "SET search_path TO tenant"])
+def test_a_handler_may_choose_its_tenant_s_schema(postgresql: str, schema_of: str) -> None:
+    url = databases.on_postgresql(postgresql)
+    engine = database.engine(url, 2)
+    schema.migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA tenant"))
+        connection.execute(text("CREATE TABLE tenant.effects (id VARCHAR(10))"))
+    ledger = Ledger(engine, "orders", 1000)
+    claim = ledger.claim("k", "m1", "digest", 90)
+    assert isinstance(claim, Claim)
+    written = Transaction(engine, time.monotonic)
+    session = written.for_handler()
+    session.execute(text(schema_of))
+    session.execute(WRITING)
+    answer = closed(ledger, claim, written)
+    engine.dispose()
+    assert answer is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from consumer.message import database, transaction
 from consumer.message.transaction import Transaction
+from support import databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +73,24 @@ def by_itself(session: Session) -> None:
     session.commit()
 
 
-@pytest.mark.parametrize("way", [by_block, by_connection, by_itself])
+def by_sql(session: Session) -> None:
+    session.execute(text("INSERT INTO effects (id) VALUES ('a')"))
+    session.execute(text("COMMIT"))
+
+
+def by_autocommit(session: Session) -> None:
+    session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    session.execute(text("INSERT INTO effects (id) VALUES ('a')"))
+
+
+def by_a_connection_of_its_own(session: Session) -> None:
+    engine = session.get_bind()
+    assert isinstance(engine, Engine)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("INSERT INTO effects (id) VALUES ('a')"))
+
+
+@pytest.mark.parametrize("way", [by_block, by_connection, by_itself, by_sql, by_autocommit, by_a_connection_of_its_own])
 def test_whatever_way_a_handler_commits_is_refused_and_says_what_to_do(
     engine: Engine, written: Transaction, way: Any
 ) -> None:
@@ -88,6 +107,44 @@ def test_a_with_block_does_not_end_the_session_and_close_is_refused(engine: Engi
         session.close()
     commit(written)
     assert effects(engine) == ["a"]
+
+
+def test_a_refused_commit_that_the_handler_swallows_is_not_a_run_that_is_done(written: Transaction) -> None:
+    """What was written in the block is rolled back: the message must not be closed without it."""
+    with contextlib.suppress(Exception):
+        by_block(written.for_handler())
+    with pytest.raises(RuntimeError, match="no commit by the handler"):
+        written.write()
+
+
+def test_reset_is_refused_as_close_is(written: Transaction) -> None:
+    session = written.for_handler()
+    session.add(Effect(id="a"))
+    session.flush()
+    with pytest.raises(RuntimeError, match="expected a session that stays open"):
+        session.reset()
+
+
+@pytest.mark.parametrize(
+    ("leaves", "look"),
+    [
+        ("SET SESSION statement_timeout = 123", "SELECT current_setting('statement_timeout') <> '123ms'"),
+        ("SELECT pg_advisory_lock(7)", "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory'"),
+        ("CREATE TEMP TABLE other (id TEXT)", "SELECT to_regclass('pg_temp.other') IS NULL"),
+    ],
+)
+def test_what_a_handler_sets_on_its_connection_does_not_reach_the_next_message(
+    postgresql: str, leaves: str, look: str
+) -> None:
+    engine = database.engine(databases.on_postgresql(postgresql), 1, ping=True)
+    first = Transaction(engine, time.monotonic)
+    first.for_handler().execute(text(leaves))
+    commit(first)
+    second = Transaction(engine, time.monotonic)
+    found = second.for_handler().scalar(text(look))
+    second.roll_back()
+    engine.dispose()
+    assert found
 
 
 def test_an_object_made_outside_its_callback_is_written_however_often_it_takes(
@@ -133,11 +190,14 @@ def test_a_thread_that_is_left_behind_in_the_session_does_not_keep_the_run_from_
     engine: Engine, written: Transaction
 ) -> None:
     session = written.for_handler()
-    slow = "pg_sleep(1)" if engine.dialect.name == "postgresql" else "count(*) FROM c, c, c, c"
+    slow = "pg_sleep(8)" if engine.dialect.name == "postgresql" else "count(*) FROM c, c, c, c"
     many = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 60) "
     with ThreadPoolExecutor(1) as pool:
         busy = pool.submit(session.execute, text(f"{many}SELECT {slow}"))
         time.sleep(0.3)
+        began = time.monotonic()
         written.roll_back()
+        took = time.monotonic() - began
         busy.exception()
+    assert took < 4
     assert effects(engine) == []
