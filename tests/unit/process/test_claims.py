@@ -286,3 +286,29 @@ async def test_idle_connections_of_sessions_are_dropped_with_the_database(desk: 
     desk.claims.asking.answered()
     fresh: Any = desk.claims._sessions.pool
     assert fresh.checkedin() == 0
+
+
+async def test_a_callback_that_fails_each_time_while_the_database_answers_has_failed(desk: Desk) -> None:
+    """Its own statement timeout, say, or another database's: to try for ever would keep the process from all others."""
+
+    def slow(_: Any) -> None:
+        raise AWAY
+
+    desk.work = lambda context: context.on_done(slow)
+    delivery = desk.deliver()
+    await desk.clock.advance(1000)
+    assert delivery.done(), desk.life.sign.facts["trouble"]
+    assert isinstance(await delivery, Retry)
+
+
+async def test_a_result_that_cannot_be_put_into_json_for_whatever_reason_ends_no_process(desk: Desk) -> None:
+    class Changing(dict[str, int]):
+        def items(self) -> Any:
+            raise RuntimeError("dictionary changed size during iteration")
+
+    async def run(*_: object) -> Ran:
+        return Ran("returned", value=Changing(a=1))
+
+    desk.invoker.run = run
+    assert await desk.deliver() == Done()
+    assert desk.life.lines.named("result_not_kept")
