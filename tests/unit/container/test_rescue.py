@@ -463,3 +463,35 @@ async def test_a_duty_that_fails_has_its_next_pass(scene: Scene) -> None:
     await scene.clock.rest()
     assert failing.passes > 3, "one more pass on the way out"
     assert running.done()
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"name": "other"}'])
+async def test_a_file_that_is_no_sign_of_life_keeps_no_other_life_from_being_rescued(scene: Scene, text: str) -> None:
+    (scene.folder / f"other.{DEAD}.8.json").write_text(text)
+    scene.death(137, "m")
+    await scene.rescue()()
+    assert scene.desk.given == [("h-m", 0)]
+
+
+async def test_a_life_whose_rescue_breaks_has_no_other_one_s_messages_told_twice(scene: Scene) -> None:
+    """A pass that has ended with an error is followed by the next one: nothing of it may be under way still."""
+    answer, asked = asyncio.Event(), 0
+
+    async def give_back(_: object) -> dict[int, str]:
+        nonlocal asked
+        asked += 1
+        await answer.wait()
+        return {}
+
+    scene.desk.give_back = give_back  # type: ignore[method-assign]
+    scene.death(137, "m", name="worker_01")
+    scene.life("n").with_suffix(".end").write_text("[1]")
+    rescue, stop = scene.rescue(), Stop(scene.clock, 3)
+    running = asyncio.create_task(Duties([rescue], scene.clock, stop, cast("Any", scene.log)).run())
+    await scene.clock.advance(3)
+    told = asked
+    answer.set()
+    stop.tell("SIGTERM")
+    await scene.clock.advance(3)
+    await running
+    assert told == 1

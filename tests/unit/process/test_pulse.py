@@ -112,6 +112,8 @@ def test_a_command_s_name_with_spaces_and_brackets_does_not_confuse_the_reader(
 def test_what_is_no_sign_of_life_is_passed_over(sign: Pulse, tmp_path: Path) -> None:
     (tmp_path / "half.1.2.json").write_text('{"pid": ')
     (tmp_path / "supervisord.pid").write_text("1")
+    (tmp_path / "other.1.2.json").write_text("[1]")
+    (tmp_path / "other.3.4.json").write_text('{"name": "other"}')
     sign.write()
     assert [life["name"] for life in living(tmp_path)] == ["worker_00"]
 
