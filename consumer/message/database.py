@@ -94,7 +94,7 @@ def _connect(seconds: float, dialect: Dialect, _: object, args: Any, given: dict
     A proxy between (RDS Proxy, pgbouncer) refuses options, and is then asked without: it has timeouts of its own.
     """
     own = given.get("options", "")
-    ours = f"{own} -c statement_timeout={seconds * 1000:.0f} {SERVER_KEEPALIVES}"
+    ours = f"-c statement_timeout={seconds * 1000:.0f} {SERVER_KEEPALIVES} {own}".strip()  # the last one holds
     try:
         return dialect.connect(*args, **given | {"options": ours})
     except dialect.loaded_dbapi.OperationalError as error:

@@ -80,11 +80,12 @@ def connected(server: Server, url: str, monkeypatch: pytest.MonkeyPatch) -> None
         engine.connect()
 
 
-def test_a_statement_s_limit_stands_behind_the_url_s_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_url_s_own_options_come_last_and_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
     connected(server, f"{URL}?options=-csearch_path%3Dapp&target_session_attrs=any", monkeypatch)
     (given,) = server.given
-    assert given["options"].startswith("-csearch_path=app -c statement_timeout=10000 ")
+    assert given["options"].startswith("-c statement_timeout=10000 ")
+    assert given["options"].endswith(" -csearch_path=app"), "PostgreSQL takes the last of two"
     assert (given["target_session_attrs"], given["prepare_threshold"]) == ("any", None)
 
 
