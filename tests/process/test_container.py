@@ -15,15 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from consumer.clock import Clock
 from consumer.local.server import ENDPOINT, free_port, serving
 from consumer.message import client
+from consumer.process import pulse
 from support.handlers import notes
 from support.programs import QUICK, Program, consumer, kill, wait_until
 
 if TYPE_CHECKING:
-    import pytest
-
     from support.queues import Queues
 
 REPOSITORY = Path(__file__).parents[2]
@@ -175,3 +176,27 @@ def test_wrong_settings_and_handlers_end_the_container_at_once(env: dict[str, st
     for changes, code in (({"CONSUMER_LIMIT": "many"}, 64), ({"CONSUMER_HANDLER": "nowhere:handle"}, 70)):
         with Program(tmp_path, "up", env={**env, **changes}) as container:
             assert container.exit_code() == code
+
+
+@pytest.mark.parametrize("body", [{}, {"die": 1}])
+def test_what_a_handler_has_started_does_not_go_on_with_a_message_that_is_given_to_another_process(
+    queues: Queues, env: dict[str, str], tmp_path: Path, body: dict[str, int]
+) -> None:
+    """A browser, a converter: it would work beside the next run, and its memory would never come back."""
+    queues.send(body)
+    limits = {"CONSUMER_TIME_LIMIT": "1", "CONSUMER_TIME_LIMIT_GRACE": "0.5", "CONSUMER_PROCESSES": "1"}
+    handler = {"CONSUMER_HANDLER": "support.handlers:waits_for_a_program"}
+    books = tmp_path / "books"
+
+    def started() -> list[int]:
+        return [int(line["what"]) for line in notes(books, "") if line["what"].isdigit()]
+
+    with Program(tmp_path, "up", env={**env, **limits, **handler}) as container:
+        try:
+            wait_until(lambda: len(notes(books, "begin")) == 2, "it is run again")
+            first = started()[0]
+            assert pulse.started(first) is None, "the first run's program has ended"
+        finally:
+            container.terminate()
+            for pid in started():
+                kill(pid, signal.SIGKILL)

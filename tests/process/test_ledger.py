@@ -134,3 +134,34 @@ def test_without_a_ledger_a_session_is_refused_by_the_setting_s_name(
         program.wait_for("delivered", outcome="reject")
         assert "set CONSUMER_DATABASE_URL" in program.events("delivered")[0]["error"]
         assert program.terminate() == 0
+
+
+def test_a_handler_that_hangs_with_an_open_session_has_failed(
+    queues: Queues, ledgered: dict[str, str], tmp_path: Path
+) -> None:
+    """On SQLite its session locks the very file in which that is to be written."""
+    (name,) = queues.send({})
+    limits = {"CONSUMER_TIME_LIMIT": "1", "CONSUMER_TIME_LIMIT_GRACE": "0.5", "CONSUMER_MAX_ATTEMPTS": "1"}
+    hanging = {**ledgered, **limits, "CONSUMER_HANDLER": "support.ledgered:hangs"}
+    with Program(tmp_path, "work", env=hanging) as program:
+        assert program.exit_code() == 20
+        assert [line["outcome"] for line in program.events("delivered", message_id=name)] == ["reject"]
+    assert len(queues.all_dead()) == 1
+
+
+def test_what_sns_delivers_twice_is_a_repeat_and_no_other_body(
+    queues: Queues, ledgered: dict[str, str], tmp_path: Path
+) -> None:
+    """A topic's envelope bears a time and a signature of its own each time; the body is what is inside."""
+    notifications = [
+        {"Type": "Notification", "MessageId": str(number), "TopicArn": "arn:aws:sns:eu-west-1:1:orders",
+         "Message": '{"order": "a"}', "Timestamp": f"2026-01-01T00:00:0{number}.000Z"}
+        for number in range(2)
+    ]  # fmt: skip
+    queues.send(*notifications)
+    env = {**ledgered, "CONSUMER_HANDLER": "support.ledgered:by_order", "CONSUMER_ENVELOPE": "sns"}
+    with Program(tmp_path, "work", env=env) as program:
+        program.wait_for("delivered", cause="deduplicated")
+        assert program.terminate() == 0
+    assert len(program.events("repeated")) == 1
+    assert not program.events("key_of_another_body")

@@ -143,6 +143,16 @@ def forks(message: Message[dict[str, Any]]) -> None:
     note(message, "end")
 
 
+def waits_for_a_program(message: Message[dict[str, Any]]) -> None:
+    """Have a program of its own do the work, as many handlers do; it writes down its pid, and never ends."""
+    note(message, "begin")
+    program = subprocess.Popen(["sleep", "300"], stdin=subprocess.DEVNULL)
+    note(message, str(program.pid))
+    if "die" in message.body:
+        os.kill(os.getpid(), 9)
+    program.wait()
+
+
 def closes(message: Message[dict[str, Any]]) -> None:
     """Close files that are not its own, as a careless daemon does."""
     note(message, "begin")

@@ -105,6 +105,13 @@ def writes(message: Message[dict[str, Any]], context: Context) -> dict[str, str]
     return {"report": message.id}
 
 
+def hangs(message: Message[dict[str, Any]], context: Context) -> None:
+    """Write, and never end."""
+    note(message, "begin")
+    effect(context.session, message)
+    time.sleep(600)
+
+
 own = create_engine(os.environ.get("OWN_DATABASE_URL", "sqlite://"))
 kept: list[Connection] = []
 
