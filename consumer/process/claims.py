@@ -212,6 +212,6 @@ def _as_json(hand: InHand) -> str | None:
         return None
     try:
         return json.dumps(hand.ran.value)
-    except (TypeError, ValueError, RecursionError) as error:
+    except Exception as error:  # noqa: BLE001 - the value is the user's, and may change while it is read
         hand.log.warning("result_not_kept", error=described(error), expected="a value that JSON can hold, or None")
         return None
