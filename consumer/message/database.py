@@ -46,7 +46,8 @@ def engine(url: str, connections: int, *, statement_seconds: float = STATEMENT, 
         "hide_parameters": True,  # of a body, perhaps: they must not come into the log with an error's text
     }  # fmt: skip
     if target.get_backend_name() == "sqlite":
-        made = create_engine(target, **options, connect_args={"timeout": CONNECT, "check_same_thread": False})
+        plain = target.set(drivername="sqlite")  # as below: an application's own URL may name an asynchronous driver
+        made = create_engine(plain, **options, connect_args={"timeout": CONNECT, "check_same_thread": False})
         event.listen(made, "connect", _mark)
         event.listen(made, "connect", _configure)
         event.listen(made, "begin", _begin)

@@ -58,6 +58,13 @@ def test_a_wrong_statement_and_what_a_callback_raises_stay_as_they_are(error: Ba
     assert not database.away(error)
 
 
+@pytest.mark.parametrize(
+    ("url", "driver"), [("sqlite+aiosqlite:///l.db", "pysqlite"), ("postgresql+asyncpg://u:p@h/l", "psycopg")]
+)
+def test_whatever_driver_an_application_s_url_names_the_ledger_takes_its_own(url: str, driver: str) -> None:
+    assert database.engine(url, 1).driver == driver
+
+
 class Server:
     """Takes the place of psycopg.connect; may refuse options, as proxies do."""
 
