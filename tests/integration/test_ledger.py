@@ -138,6 +138,15 @@ def test_a_message_that_comes_back_after_its_key_is_free_again_is_done_all_the_s
     assert isinstance(asked(ledger), Settled)
 
 
+def test_a_done_message_that_comes_back_while_another_one_with_its_key_waits_for_its_next_attempt_is_not_run(
+    ledger: Ledger, engine: Engine
+) -> None:
+    assert ledger.done(claimed(ledger), ttl=60)
+    pass_time(engine, 61)
+    assert ledger.failed(claimed(ledger, message_id="m2"), "down")
+    assert isinstance(asked(ledger), Settled), "m1 was done, whatever has become of m2"
+
+
 def test_a_message_in_hand_stays_so_however_old_its_row(ledger: Ledger, engine: Engine) -> None:
     claim = claimed(ledger, seconds=DAY + 60)
     pass_time(engine, DAY + 1)
