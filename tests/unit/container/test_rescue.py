@@ -483,7 +483,7 @@ async def test_a_life_whose_rescue_breaks_has_no_other_one_s_messages_told_twice
         await answer.wait()
         return {}
 
-    scene.desk.give_back = give_back  # type: ignore[method-assign]
+    scene.desk.give_back = give_back  # type: ignore[method-assign,assignment]
     scene.death(137, "m", name="worker_01")
     scene.life("n").with_suffix(".end").write_text("[1]")
     rescue, stop = scene.rescue(), Stop(scene.clock, 3)
