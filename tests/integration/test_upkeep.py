@@ -35,7 +35,7 @@ def test_a_claim_is_released_by_a_connection_that_has_died_since_the_last_time(
     monkeypatch.setattr(database, "of", kept)
     release = upkeep.releaser(settings(database_url=url))
     for name in ("m1", "m2"):
-        claim = ledger.claim(name, name, "digest", 90)
+        claim = ledger.claim(name, name, "digest", 90, "p1")
         assert isinstance(claim, Claim)
         assert release({"claim": claim.key, "fence": claim.fence}, None)
         engine.dispose()
