@@ -61,6 +61,7 @@ def run(given: dict[str, Any] | None = None) -> int:
     except HandlerError as error:
         log.error("handler_cannot_be_loaded", error=str(error))  # noqa: TRY400 - the cause is in the text
         return output.last_lines(sink, Leaving.HANDLER)
+    memory.first_to_go()
     container = {"budget": memory.budget(settings), "parent_pss": _parent()}  # the platform may take seconds to answer
     try:
         asyncio.run(_life(settings, handler, folder, process, sink, log, container))

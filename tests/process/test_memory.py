@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.cgroups import Limited
 from support.handlers import notes
-from support.programs import Program
+from support.programs import Program, agent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.queues import Queues
 
@@ -41,6 +41,19 @@ def test_a_process_that_the_kernel_kills_for_want_of_memory_is_named_and_its_mes
         assert [one["id"] for one in begun] == [big, big]
         assert container.terminate() == 0
     assert limited.oom_kills == 1
+
+
+def test_where_memory_runs_out_the_kernel_is_offered_the_processes_before_pid_1_and_the_agent(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    with Program(tmp_path, "up", env={**env, **LONG}) as container:
+        ready = container.ready(2)
+        offers = [offer(life["pid"]) for life in ready]
+        assert min(offers) > max(offer(container.pid), offer(agent_of(container)))
+
+
+def offer(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
 def test_the_fattest_process_of_a_container_that_is_nearly_full_is_replaced_before_the_kernel_chooses_one(
