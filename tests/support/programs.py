@@ -33,12 +33,12 @@ QUICK = {  # a container whose every wait is short
 
 def wait_until(holds: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     """Wait until something holds, and give it; fail with its name when it never does."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < seconds:
         found = holds()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(min(0.1, max(0.02, passed / 20)))  # a look costs the machine time that what is waited for needs
     raise AssertionError(f"never came to pass within {seconds:g} s: {what}")
 
 
