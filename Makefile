@@ -21,7 +21,7 @@ demo: .venv/.demo
 	@$(bin)/consumer demo $(ARGS)
 
 test: check
-	$(bin)/python -m pytest --numprocesses 4 --dist loadgroup $(ARGS)
+	$(bin)/python -m pytest --numprocesses 5 --dist loadgroup $(ARGS)
 
 coverage:
 	$(MAKE) test ARGS='--cov --cov-report=term $(ARGS)'
