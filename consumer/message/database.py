@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Dialect, ExceptionContext
+    from sqlalchemy import URL, Dialect, ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from consumer.settings import Settings
@@ -34,11 +35,13 @@ WAITS = ("08", "40", "53", "57")  # classes of SQLSTATE: connection, rollback, r
 LOCKED = "55P03"
 
 
-def engine(url: str, connections: int, *, statement_seconds: float = STATEMENT, ping: bool = False) -> Engine:
+def engine(
+    url: str, connections: int, *, statement_seconds: float = STATEMENT, ping: bool = False, reads: bool = False
+) -> Engine:
     """Make an engine; it connects when it is first used. A statement may take so long, 0 being without end.
 
     ping: ask a connection for a sign of life before each use. It costs a round trip, and the ledger's own statements
-    may be said again.
+    may be said again. reads: for somebody who writes nothing, and may have no right to.
     """
     target = make_url(url)
     options: dict[str, Any] = {
@@ -46,17 +49,26 @@ def engine(url: str, connections: int, *, statement_seconds: float = STATEMENT, 
         "hide_parameters": True,  # of a body, perhaps: they must not come into the log with an error's text
     }  # fmt: skip
     if target.get_backend_name() == "sqlite":
-        plain = target.set(drivername="sqlite")  # as below: an application's own URL may name an asynchronous driver
-        made = create_engine(plain, **options, connect_args={"timeout": CONNECT, "check_same_thread": False})
-        event.listen(made, "connect", _mark)
-        event.listen(made, "connect", _configure)
-        event.listen(made, "begin", _begin)
-        return made
-    given = {name: value for name, value in LIBPQ.items() if name not in target.query}
+        return _on_sqlite(target, options, reads=reads)
+    ours = LIBPQ | {"target_session_attrs": "any"} if reads else LIBPQ
+    given = {name: value for name, value in ours.items() if name not in target.query}
     made = create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args=given)
     event.listen(made, "connect", _mark)
     event.listen(made, "do_connect", partial(_connect, statement_seconds))
     event.listen(made, "handle_error", _leave_replica)
+    return made
+
+
+def _on_sqlite(target: URL, options: dict[str, Any], *, reads: bool) -> Engine:
+    plain = target.set(drivername="sqlite")  # as above: an application's own URL may name an asynchronous driver
+    made = create_engine(plain, **options, connect_args={"timeout": CONNECT, "check_same_thread": False})
+    event.listen(made, "connect", _mark)
+    event.listen(made, "connect", _configure)
+    if reads:
+        event.listen(made, "do_connect", _open)
+    else:
+        event.listen(made, "connect", _write_ahead)
+        event.listen(made, "begin", _begin)
     return made
 
 
@@ -110,10 +122,19 @@ def _leave_replica(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
+def _open(dialect: Dialect, _: object, args: Any, given: dict[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    """Open a file that is there: SQLite would make one, and what a path wrong by a letter leads to knows nothing."""
+    (path,) = args
+    return dialect.connect(f"file:{quote(path)}?mode=rw", **given | {"uri": True})
+
+
 def _configure(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None  # transactions begin as we say, below
-    connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
+    connection.isolation_level = None  # transactions begin as we say, below; without a word, each statement is one
     connection.execute(f"PRAGMA busy_timeout={CONNECT * 1000}")
+
+
+def _write_ahead(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
 
 
 def _begin(connection: Connection) -> None:
