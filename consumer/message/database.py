@@ -11,6 +11,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from consumer import databaseurl
+from consumer.errors import SettingsError
+
 if TYPE_CHECKING:
     from sqlalchemy import URL, Dialect, ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
@@ -41,8 +44,11 @@ def engine(
     """Make an engine; it connects when it is first used. A statement may take so long, 0 being without end.
 
     ping: ask a connection for a sign of life before each use. It costs a round trip, and the ledger's own statements
-    may be said again. reads: for somebody who writes nothing, and may have no right to.
+    may be said again. reads: for somebody who writes nothing, and may have no right to. Raises SettingsError where the
+    URL leads to no database that we know.
     """
+    if fault := databaseurl.wrong(url):
+        raise SettingsError([fault])
     target = make_url(url)
     options: dict[str, Any] = {
         "pool_size": connections, "max_overflow": 0, "pool_timeout": STATEMENT, "pool_pre_ping": ping,

@@ -71,7 +71,7 @@ class Ledger:
         on_postgresql = engine.dialect.name == "postgresql"
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if on_postgresql else engine
         self._insert: Any = (postgresql if on_postgresql else sqlite).insert
-        self._queue = queue.rpartition("/")[2]
+        self._queue = queue.rstrip("/").rpartition("/")[2]
         self._retention = retention
 
     @classmethod

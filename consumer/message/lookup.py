@@ -41,8 +41,8 @@ def lookup(key: str, *, queue: str = "", database_url: str = "") -> Found:
     """Look a message up by its key: its message id, or what the handler's `key=` gives.
 
     queue: its name or URL (CONSUMER_QUEUE_URL). database_url: the ledger's (CONSUMER_DATABASE_URL).
-    Raises SettingsError where one of them is neither given nor set, SQLAlchemy's errors when the database is away, or
-    its SQLite file not there. It writes nothing: the right to SELECT is enough, and so is a replica.
+    Raises SettingsError where one of them is wrong, or neither given nor set; SQLAlchemy's errors when the database is
+    away, or its SQLite file not there. It writes nothing: the right to SELECT is enough, and so is a replica.
     """
     queue, url = _given("CONSUMER_QUEUE_URL", queue), _given("CONSUMER_DATABASE_URL", database_url)
     row = _row(key, *_opened(os.getpid(), url, queue))

@@ -203,6 +203,11 @@ def test_of_many_that_claim_at_once_one_wins(database_url: str, engine: Engine) 
         one.dispose()
 
 
+def test_a_queue_s_name_is_the_last_word_of_its_url_be_there_a_slash_behind_it_or_not(engine: Engine) -> None:
+    claimed(Ledger(engine, "https://sqs.eu-west-1.amazonaws.com/1/orders/", DAY))
+    assert isinstance(asked(Ledger(engine, "orders", DAY)), Elsewhere)
+
+
 def test_queues_do_not_see_one_another(engine: Engine, ledger: Ledger) -> None:
     claimed(ledger)
     claimed(Ledger(engine, "others", DAY))

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from consumer.errors import SettingsError
 from consumer.message import database
 
 if TYPE_CHECKING:
@@ -63,6 +64,14 @@ def test_a_wrong_statement_and_what_a_callback_raises_stay_as_they_are(error: Ba
 )
 def test_whatever_driver_an_application_s_url_names_the_ledger_takes_its_own(url: str, driver: str) -> None:
     assert database.engine(url, 1).driver == driver
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@db/orders", "sqlite://", "orders", ""])
+def test_what_is_no_database_of_ours_is_not_connected_to(url: str) -> None:
+    """`mysql://` would be connected to as PostgreSQL."""
+    with pytest.raises(SettingsError, match="CONSUMER_DATABASE_URL: expected ") as caught:
+        database.engine(url, 1)
+    assert "secret" not in str(caught.value)
 
 
 class Server:
