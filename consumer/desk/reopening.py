@@ -7,7 +7,7 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumer.errors import LedgerError, described
+from consumer.errors import LedgerError
 from consumer.message import database, schema
 from consumer.message.ledger import Ledger
 
@@ -44,7 +44,8 @@ class Reopening:
         try:
             self._ledger.reopen(key)
         except (SQLAlchemyError, OSError) as error:
-            raise LedgerError(f"the ledger: expected an answer of its database; got {described(error)}") from error
+            got = database.explained(error)
+            raise LedgerError(f"the ledger: expected an answer of its database; got {got}") from error
 
     @cached_property
     def _ledger(self) -> Ledger:

@@ -90,7 +90,7 @@ def decide(
     if isinstance(error, errors.Retry):
         return Retry(within(error.after, left=moment.left_of_sqs), cause="asked")
     if attempt >= max_attempts:
-        return Reject(f"failed {attempt} times", error, cause)
+        return Reject("failed once" if attempt == 1 else f"failed {attempt} times", error, cause)
     delay, late = fit(
         backoff.delay(attempt, uniform),
         base=backoff.base,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from consumer import databaseurl
-from consumer.errors import SettingsError
+from consumer.errors import SettingsError, text_of
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Dialect, ExceptionContext
@@ -100,6 +100,14 @@ def away(error: BaseException) -> bool:
 def origin(error: BaseException) -> BaseException:
     """Give the driver's own error, whose text is without the statement."""
     return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def explained(error: BaseException) -> str:
+    """Put an error into one line: what the driver says, without the statement, its place in it, or a link."""
+    found = origin(error)
+    plain = found.args[0] if isinstance(found, SQLAlchemyError) and found.args else text_of(found)
+    said = getattr(getattr(found, "diag", None), "message_primary", None) or plain  # PostgreSQL's, where it came to it
+    return " ".join(f"{type(found).__qualname__}: {said}".split())
 
 
 def _mark(_: object, record: ConnectionPoolEntry) -> None:

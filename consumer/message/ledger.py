@@ -71,7 +71,7 @@ class Ledger:
         on_postgresql = engine.dialect.name == "postgresql"
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if on_postgresql else engine
         self._insert: Any = (postgresql if on_postgresql else sqlite).insert
-        self._queue = queue.rstrip("/").rpartition("/")[2]
+        self.queue = queue.rstrip("/").rpartition("/")[2]
         self._retention = retention
 
     @classmethod
@@ -97,7 +97,7 @@ class Ledger:
         Made once: to build it anew would cost more than all the rest of a claim.
         """
         adding = self._insert(ledger).values(
-            queue=self._queue, key=bindparam("_key"), message_id=bindparam("_id"), digest=bindparam("_digest"),
+            queue=self.queue, key=bindparam("_key"), message_id=bindparam("_id"), digest=bindparam("_digest"),
             state=OPEN, fence=1, failures=0, crashes=0, suspect=False, redrives=0, holder=bindparam("_holder"),
             claimed_until=now() + bindparam("_seconds", type_=Double), began=now(), expires=now() + self._retention,
         )  # fmt: skip
@@ -169,7 +169,7 @@ class Ledger:
         Asked twice, it is one redrive. Return how many were dead.
         """
         row = ledger.c
-        dead = and_(row.queue == self._queue, row.state == DEAD, *([row.key == key] if key else []))
+        dead = and_(row.queue == self.queue, row.state == DEAD, *([row.key == key] if key else []))
         afresh: dict[str, Any] = {
             "state": OPEN,
             "failures": 0,
@@ -223,7 +223,7 @@ class Ledger:
         }
         sums = [func.coalesce(func.sum(case((which, 1), else_=0)), 0).label(name) for name, which in wanted.items()]
         with self._engine.begin() as connection:
-            found = connection.execute(select(*sums).where(row.queue == self._queue)).one()
+            found = connection.execute(select(*sums).where(row.queue == self.queue)).one()
         return {name: int(found[index]) for index, name in enumerate(wanted)}
 
     def _change(self, claim: Claim, values: dict[str, Any], within: Connection | None = None) -> bool:
@@ -240,7 +240,7 @@ class Ledger:
             return found is not None and tuple(found) == (claim.fence, values.get("state", OPEN))
 
     def _is(self, key: str) -> ColumnElement[bool]:
-        return and_(ledger.c.queue == self._queue, ledger.c.key == key)
+        return and_(ledger.c.queue == self.queue, ledger.c.key == key)
 
 
 def storable(text: str) -> str:

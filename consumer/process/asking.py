@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from consumer.errors import described
 from consumer.lane import Lane
 from consumer.message import database
 from consumer.message.backoff import Backoff
@@ -83,7 +82,7 @@ class Asking:
         if asked < self._answered:
             return
         if not self.away:
-            why = described(database.origin(error))
+            why = database.explained(error)
             self._log.warning("database_away", error=why, meanwhile="no message is received")
             self._pulse.write(trouble=f"the ledger's database is away: {why}"[:TROUBLE_MAX])
         self.away = True

@@ -350,8 +350,8 @@ def test_a_statement_that_waits_for_the_database_gives_up(database_url: str, eng
 def test_people_can_make_prune_and_count_the_ledger(
     database_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("CONSUMER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/orders")
-    monkeypatch.setenv("CONSUMER_HANDLER", "app:handle")
+    for name in ("CONSUMER_QUEUE_URL", "CONSUMER_HANDLER", "CONSUMER_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
     assert cli.main(["ledger", "stats"]) == 64
     assert "CONSUMER_DATABASE_URL: expected the ledger's database; got none" in capsys.readouterr().err
     monkeypatch.setenv("CONSUMER_DATABASE_URL", database_url)
@@ -361,19 +361,35 @@ def test_people_can_make_prune_and_count_the_ledger(
     ledger.done(claimed(ledger, key="done"))
     forgotten(engine, "old")
     ledger.dead(claimed(ledger, key="dead"), "no")
+    assert cli.main(["ledger", "migrate"]) == 0, "a job that prepares a deployment has no queue and no handler"
+    assert capsys.readouterr().out == "the ledger's table is up to date\n"
+    assert cli.main(["ledger", "stats"]) == 64
+    assert "CONSUMER_QUEUE_URL: expected a queue's URL or name; got none" in capsys.readouterr().err
+    monkeypatch.setenv("CONSUMER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/orders")
+    assert cli.main(["ledger", "stats"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["queue orders  rows", "in_hand          1"]
     said = []
     for words in (["migrate"], ["stats"], ["prune"], ["stats"]):
         assert cli.main(["ledger", *words, "--json"]) == 0
         said.append(json.loads(capsys.readouterr().out))
-    counted = {"in_hand": 1, "waiting": 1, "done": 2, "dead": 1, "expired": 1}
+    counted = {"queue": "orders", "in_hand": 1, "waiting": 1, "done": 2, "dead": 1, "expired": 1}
     assert said == [{"changes": 0}, counted, {"removed": 1}, counted | {"done": 1, "expired": 0}]
+
+
+def test_a_table_that_was_not_there_is_made(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CONSUMER_DATABASE_URL", database_url)
+    assert cli.main(["ledger", "migrate"]) == 0
+    assert cli.main(["ledger", "prune"]) == 0
+    made, pruned = capsys.readouterr().out.splitlines()
+    assert (made, pruned) == ("the ledger's table has been brought up to date", "expired rows removed: 0")
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CONSUMER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/orders")
-    monkeypatch.setenv("CONSUMER_HANDLER", "app:handle")
     monkeypatch.setenv("CONSUMER_DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/ledger")
     assert cli.main(["ledger", "stats"]) == 1
     said = capsys.readouterr().err

@@ -276,6 +276,13 @@ async def test_at_stop_the_database_has_two_seconds_and_then_the_queue_is_told(
     assert desk.journal[-1] == last
 
 
+async def test_a_long_word_of_the_database_s_is_one_line_of_status_and_health(desk: Desk) -> None:
+    refused = OperationalError("SELECT 1", {}, ConnectionError("connection refused\n\tIs the server running?\n"))
+    desk.claims.asking.unanswered(refused, desk.clock.monotonic())
+    trouble = desk.life.sign.facts["trouble"]
+    assert trouble == "the ledger's database is away: ConnectionError: connection refused Is the server running?"
+
+
 async def test_idle_connections_of_sessions_are_dropped_with_the_database(desk: Desk) -> None:
     """A handler would else learn by failing that its connection is dead."""
     desk.work = desk.write
