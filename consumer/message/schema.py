@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
@@ -15,6 +16,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    delete,
+    func,
     insert,
     inspect,
     select,
@@ -28,7 +31,11 @@ from consumer.errors import LedgerError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-VERSION = 1
+UPGRADES: tuple[tuple[str, ...], ...] = ()
+"""The statements that bring version 1 to 2, 2 to 3 and so on, in both databases' SQL. The tables below are the newest.
+
+Processes of the version before go on meanwhile: what comes in must have a default or may be null, and nothing goes out.
+"""
 LOCK = 0x636F6E73756D6572  # an advisory lock's name: "consumer"
 
 OPEN, DONE, DEAD = "open", "done", "dead"
@@ -77,29 +84,48 @@ def _on_sqlite(*_: object, **__: object) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
+def newest() -> int:
+    """Give the version that this program makes."""
+    return len(UPGRADES) + 1
+
+
 def migrate(engine: Engine) -> bool:
     """Bring the schema to this version, safely while others try the same; return whether there was anything to do.
 
     Raises LedgerError when the database's schema is newer than this program.
     """
+    on_postgresql = engine.dialect.name == "postgresql"
+    if on_postgresql:  # what another one has done must be seen, once it has been waited for
+        engine = engine.execution_options(isolation_level="READ COMMITTED")
     with engine.begin() as connection:
-        if _is_current(connection):
+        if _found(connection) == newest():
             return False
     with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":  # SQLite's transactions begin with the lock on the whole file
+        if on_postgresql:  # SQLite's transactions begin with the lock on the whole file
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        if _is_current(connection):
+        found = _found(connection)
+        if found == newest():
             return False
-        metadata.create_all(connection)
-        connection.execute(insert(version).values(version=VERSION))
+        _upgrade(connection, found)
     return True
 
 
-def _is_current(connection: Connection) -> bool:
+def _upgrade(connection: Connection, found: int) -> None:
+    if found == 0:
+        metadata.create_all(connection)
+    else:
+        for statement in chain.from_iterable(UPGRADES[found - 1 :]):
+            connection.execute(text(statement))
+    connection.execute(delete(version))
+    connection.execute(insert(version).values(version=newest()))
+
+
+def _found(connection: Connection) -> int:
+    """Give the database's version, 0 where there is none."""
     if not inspect(connection).has_table(version.name):
-        return False
-    found = connection.scalar(select(version.c.version))
-    if found is not None and found > VERSION:
-        wrong = f"the ledger's table: expected version {VERSION} or older; got {found}. To do: run a newer consumer."
+        return 0
+    found = connection.scalar(select(func.max(version.c.version))) or 0
+    if found > newest():
+        wrong = f"the ledger's table: expected version {newest()} or older; got {found}. To do: run a newer consumer."
         raise LedgerError(wrong)
-    return found == VERSION
+    return found

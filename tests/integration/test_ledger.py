@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event, inspect, text, update
+from sqlalchemy import event, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from consumer import cli
 from consumer.errors import LedgerError
@@ -219,6 +220,43 @@ def test_many_processes_that_start_at_once_make_the_table_once(database_url: str
         assert list(pool.map(schema.migrate, engines)).count(True) == 1
     for one in engines:
         one.dispose()
+
+
+UPGRADE = ("ALTER TABLE consumer_ledger ADD COLUMN note TEXT", "UPDATE consumer_ledger SET note = 'of version 1'")
+
+
+def test_many_processes_that_start_at_once_upgrade_the_table_once_and_keep_what_is_in_it(
+    database_url: str, engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claimed(ledger)
+    monkeypatch.setattr(schema, "UPGRADES", (UPGRADE, ("ALTER TABLE consumer_ledger ADD COLUMN other TEXT",)))
+    engines = [database.engine(database_url, 1) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(schema.migrate, engines)).count(True) == 1
+    for one in engines:
+        one.dispose()
+    with engine.begin() as connection:
+        assert list(connection.scalars(select(schema.version.c.version))) == [3]
+        assert tuple(connection.execute(text("SELECT key, note, other FROM consumer_ledger")).one()) == (
+            "k", "of version 1", None,
+        )  # fmt: skip
+    assert ledger.renew(claim, 90), "a process of the version before goes on"
+    assert isinstance(asked(ledger, key="another"), Claim)
+
+
+def test_an_upgrade_that_breaks_off_has_changed_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "UPGRADES", ((*UPGRADE, "ALTER TABLE nowhere ADD COLUMN note TEXT"),))
+    with pytest.raises(DBAPIError, match="nowhere"):
+        schema.migrate(engine)
+    monkeypatch.setattr(schema, "UPGRADES", (UPGRADE,))
+    assert [schema.migrate(engine), schema.migrate(engine)] == [True, False]
+
+
+def test_a_table_made_anew_is_of_the_newest_version(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "UPGRADES", (("this is no statement",),))
+    engine = database.engine(database_url, 1)
+    assert [schema.migrate(engine), schema.migrate(engine)] == [True, False]
+    engine.dispose()
 
 
 def test_a_schema_of_a_later_version_is_left_alone(engine: Engine) -> None:
