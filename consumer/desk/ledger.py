@@ -17,6 +17,7 @@ from consumer.process import output
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
 
     from sqlalchemy import Engine
 
@@ -34,16 +35,22 @@ def main(arguments: Namespace) -> int:
     """
     act, page = ACTIONS[arguments.action]
     try:
-        engine = database.engine(_given("CONSUMER_DATABASE_URL", "the ledger's database"), connections=1)
-        facts = act(engine)
+        facts = _done(act)
     except (SettingsError, LedgerError) as error:
         return output.refuse(error)
     except (SQLAlchemyError, OSError) as error:
         print(f"the ledger: expected an answer of its database; got {database.explained(error)}", file=sys.stderr)
         return 1
-    engine.dispose()
     print(json.dumps(facts) if arguments.json else page(facts))
     return 0
+
+
+def _done(act: Callable[[Engine], dict[str, Any]]) -> dict[str, Any]:
+    engine = database.engine(_given("CONSUMER_DATABASE_URL", "the ledger's database"), connections=1)
+    try:
+        return act(engine)
+    finally:
+        engine.dispose()
 
 
 def _given(name: str, expected: str) -> str:

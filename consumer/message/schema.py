@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from consumer.errors import LedgerError
+from consumer.errors import LedgerError, problem
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -92,7 +92,7 @@ def newest() -> int:
 def migrate(engine: Engine) -> bool:
     """Bring the schema to this version, safely while others try the same; return whether there was anything to do.
 
-    Raises LedgerError when the database's schema is newer than this program.
+    Raises LedgerError when the database's schema is newer than this program, or a table with its name is another one.
     """
     on_postgresql = engine.dialect.name == "postgresql"
     if on_postgresql:  # what another one has done must be seen, once it has been waited for
@@ -116,16 +116,28 @@ def _upgrade(connection: Connection, found: int) -> None:
     else:
         for statement in chain.from_iterable(UPGRADES[found - 1 :]):
             connection.execute(text(statement))
+    _compare(connection)
     connection.execute(delete(version))
     connection.execute(insert(version).values(version=newest()))
 
 
 def _found(connection: Connection) -> int:
-    """Give the database's version, 0 where there is none."""
-    if not inspect(connection).has_table(version.name):
+    """Give the database's version, 0 where a table is missing."""
+    tables = inspect(connection)
+    if not tables.has_table(version.name) or not tables.has_table(ledger.name):
         return 0
     found = connection.scalar(select(func.max(version.c.version))) or 0
     if found > newest():
         wrong = f"the ledger's table: expected version {newest()} or older; got {found}. To do: run a newer consumer."
         raise LedgerError(wrong)
+    if found == newest():
+        _compare(connection)
     return found
+
+
+def _compare(connection: Connection) -> None:
+    """Look whether the table has its columns: one that somebody else has made would refuse every claim."""
+    there = {column["name"] for column in inspect(connection).get_columns(ledger.name)}
+    if missing := [column.name for column in ledger.c if column.name not in there]:
+        got = f"one without {', '.join(missing)}"
+        raise LedgerError(problem(f"the table {ledger.name}", "the ledger's", got, "rename it, and start again"))

@@ -65,7 +65,7 @@ class Claims(Books):
         """Wait while the database is away: a message that is received could not be claimed."""
         stop = self._stop
         while self.asking.away and not stop.requested.done():
-            await self.asking.ask(self._ledger.answers, seconds=PATIENCE, until=stop.requested)
+            await self.asking.ask(self._ledger.answers, seconds=PATIENCE, until=stop.requested, proves=False)
 
     def transaction(self) -> Transaction:
         """Make room for what a handler writes."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event, inspect, select, text, update
+from sqlalchemy import event, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from consumer import cli
@@ -18,6 +18,7 @@ from consumer.errors import LedgerError
 from consumer.message import database, schema
 from consumer.message.ledger import Answer, Claim, Elsewhere, Ledger, Settled
 from consumer.message.lookup import Found, lookup
+from support import databases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -220,6 +221,50 @@ def test_many_processes_that_start_at_once_make_the_table_once(database_url: str
         assert list(pool.map(schema.migrate, engines)).count(True) == 1
     for one in engines:
         one.dispose()
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_table_that_somebody_else_has_made_is_named_with_what_it_lacks(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, versioned: bool
+) -> None:
+    engine = database.engine(database_url, 1)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE consumer_ledger (queue TEXT, key TEXT, expires FLOAT)"))
+        if versioned:
+            schema.version.create(connection)
+            connection.execute(insert(schema.version).values(version=1))
+    engine.dispose()
+    monkeypatch.setenv("CONSUMER_DATABASE_URL", database_url)
+    for _ in range(2):
+        assert cli.main(["ledger", "migrate"]) == 64
+        said = capsys.readouterr().err
+        assert "the table consumer_ledger: expected the ledger's; got one without message_id, digest, state" in said
+
+
+def test_a_consumer_needs_no_right_to_make_tables_once_they_are_there(postgresql: str) -> None:
+    url = databases.on_postgresql(postgresql)
+    admin = database.engine(url, 1)
+    schema.migrate(admin)
+    with admin.begin() as connection:
+        for statement in (
+            "CREATE ROLE worker LOGIN",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON consumer_ledger TO worker",
+            "GRANT SELECT ON consumer_version TO worker",
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        ):
+            connection.execute(text(statement))
+    engine = database.engine(url.replace("//postgres", "//worker"), 1)
+    try:
+        assert not schema.migrate(engine)
+        ledger = Ledger(engine, "orders", DAY)
+        assert ledger.done(claimed(ledger))
+        assert ledger.prune() == 0
+    finally:
+        engine.dispose()
+        with admin.begin() as connection:
+            connection.execute(text("DROP OWNED BY worker"))
+            connection.execute(text("DROP ROLE worker"))
+        admin.dispose()
 
 
 UPGRADE = ("ALTER TABLE consumer_ledger ADD COLUMN note TEXT", "UPDATE consumer_ledger SET note = 'of version 1'")
