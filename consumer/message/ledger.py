@@ -86,6 +86,8 @@ class Ledger:
             row = connection.execute(self._claiming, given).one()
         if row.holder == holder:
             return Claim(key, row.fence, row.failures, row.crashes, row.suspect)
+        if row.done_before == message_id:
+            return Settled(DONE, message_id, digest, "")
         if row.state == OPEN:
             return Elsewhere(max(0.0, row.left))
         return Settled(row.state, row.message_id, row.digest, row.reason or "")
@@ -102,12 +104,14 @@ class Ledger:
             claimed_until=now() + bindparam("_seconds", type_=Double), began=now(), expires=now() + self._retention,
         )  # fmt: skip
         row, new = ledger.c, adding.excluded
-        another = row.message_id != new.message_id
+        done_before = row.done_before.is_not_distinct_from(new.message_id)
+        another = and_(row.message_id != new.message_id, not_(done_before))
         redriven = and_(row.state == DEAD, another)
         key_again = and_(row.state == DONE, another, row.key_until <= now())
         unclaimed = or_(row.claimed_until.is_(None), row.claimed_until <= now())
-        afresh = or_(redriven, key_again, and_(row.expires <= now(), unclaimed))
-        taken = or_(afresh, and_(row.state == OPEN, unclaimed))
+        forgotten = and_(row.expires <= now(), unclaimed)
+        afresh = or_(redriven, key_again, forgotten)
+        taken = or_(afresh, and_(row.state == OPEN, unclaimed, not_(done_before)))
 
         def taking(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
             return case((taken, value), else_=row[name])
@@ -125,6 +129,7 @@ class Ledger:
                 "fence": taking("fence", row.fence + 1),
                 "redrives": case((redriven, row.redrives + 1), else_=row.redrives),
                 "ended": taking("ended", null()),
+                "done_before": case((forgotten, null()), (key_again, row.message_id), else_=row.done_before),
             },
         ).returning(*ledger.c, (row.claimed_until - now()).label("left"))
         return claiming

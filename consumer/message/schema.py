@@ -58,6 +58,7 @@ ledger = Table(
     Column("claimed_until", Double),  # times are seconds since 1970 by the database's clock, which is everybody's
     Column("began", Double, nullable=False),
     Column("ended", Double),
+    Column("done_before", String(128)),  # the message that was done with this key before another one had it
     Column("key_until", Double),  # done: until then another message with this key is a repeat
     Column("result", Text),  # JSON
     Column("reason", Text),

@@ -147,6 +147,14 @@ def test_a_done_message_that_comes_back_while_another_one_with_its_key_waits_for
     pass_time(engine, 61)
     assert ledger.failed(claimed(ledger, message_id="m2"), "down")
     assert isinstance(asked(ledger), Settled), "m1 was done, whatever has become of m2"
+    waiting = claimed(ledger, message_id="m2")
+    assert (waiting.failures, waiting.fence) == (1, 3), "m1's coming changed nothing"
+    assert asked(ledger) == Settled("done", "m1", "digest", ""), "nor does it wait for m2's end"
+    assert ledger.dead(waiting, "no")
+    assert asked(ledger) == Settled("done", "m1", "digest", "")
+    claimed(ledger, message_id="m3")
+    pass_time(engine, DAY + 100)
+    assert isinstance(asked(ledger), Claim), "as far as the ledger remembers"
 
 
 def test_a_message_in_hand_stays_so_however_old_its_row(ledger: Ledger, engine: Engine) -> None:
