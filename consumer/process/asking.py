@@ -52,8 +52,7 @@ class Asking:
         database is the trouble.
         """
         clock, over, tries = self._clock, until or self._stop.over, 0
-        began = clock.monotonic()
-        end = began + seconds
+        end = (began := clock.monotonic()) + seconds
         while True:
             asked, asking = clock.monotonic(), self.lane.run(call)
             await clock.first(asking, over, seconds=end - asked)
@@ -67,22 +66,22 @@ class Asking:
                 return None
             error = asking.exception()
             if error is None:
-                self.answered()
-                if proves:
-                    self._patience.answered(Verb.LEDGER)
+                self.answered(proves=proves)
                 return asking.result()
             if not isinstance(error, database.TROUBLED):
                 raise error
             tries += 1
             self.unanswered(error, asked)
-            if not database.away(error) and self._refused(error):
+            if self._refused(error):
                 return None
             await clock.first(over, seconds=min(WAITS.delay(tries, clock.uniform), end - clock.monotonic()))
             if over.done() or clock.monotonic() >= end:
                 return None
 
-    def answered(self) -> None:
+    def answered(self, *, proves: bool = True) -> None:
         """Note that the database is there."""
+        if proves:
+            self._patience.answered(Verb.LEDGER)
         if self.away:
             self._log.info("database_back")
             self._pulse.write(trouble="")
@@ -101,7 +100,9 @@ class Asking:
         self.away = True
 
     def _refused(self, error: BaseException) -> bool:
-        """Note an error that waiting does not cure (no right, another table); return whether it is time to leave."""
+        """Note an error if waiting does not cure it (no right, another table); return whether it is time to leave."""
+        if database.away(error):
+            return False
         self._patience.note(Verb.LEDGER, f"the ledger's database: {database.explained(error)}")
         if not self._patience.over():
             return False
