@@ -62,5 +62,5 @@ class Lives:
                 path.unlink(missing_ok=True)
 
     def _is_needed(self, path: Path) -> bool:
-        in_hand = pulse.read(path).get("in_hand", {})
+        in_hand = pulse.life(path).get("in_hand", {})
         return any(entry.get("lease_until", 0) > self._clock.time() for entry in in_hand.values())

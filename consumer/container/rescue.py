@@ -100,7 +100,7 @@ class Rescue:
         await asyncio.gather(*map(self._rescue, list(self._cases.values())))
 
     def _open(self, path: Path) -> Case | None:
-        life = pulse.read(path)  # nothing when PID 1 has swept it, or when it is torn: then it will
+        life = pulse.life(path)  # nothing when PID 1 has swept it, or when it is torn: then it will
         return Case(path, life, self._clock.monotonic(), dict(life["in_hand"])) if life else None
 
     def _starved(self) -> bool | None:

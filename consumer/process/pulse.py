@@ -87,7 +87,7 @@ class Pulse:
 
 def path_of(folder: Path, life: Mapping[str, Any]) -> Path:
     """Give a life's file, from its process's name, its pid and its start."""
-    return folder / f"{life['name']}.{life['pid']}.{life['start_ticks']}{SIGN}"
+    return folder / _named(life)
 
 
 def life_of(name: str) -> tuple[int, int] | None:
@@ -107,20 +107,33 @@ def lives(folder: Path, *, over: bool, forms: tuple[str, ...] = (SIGN,)) -> Iter
     except OSError:
         return
     for name in names:
-        life = life_of(name)
-        if life and name.endswith(forms) and (started(life[0]) != life[1]) == over:
+        who = life_of(name)
+        if who and name.endswith(forms) and (started(who[0]) != who[1]) == over:
             yield folder / name
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read one life's file; nothing when it is gone, its life being over, or torn by a full disk."""
+    """Read what a file tells; nothing when it is gone, its life being over, or torn by a full disk."""
     try:
-        facts: dict[str, Any] = json.loads(path.read_text())
+        facts = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return facts
+    return facts if isinstance(facts, dict) else {}
+
+
+def life(path: Path) -> dict[str, Any]:
+    """Read one life's file; nothing when it is none: what a handler keeps there may have a name of the same form."""
+    facts = read(path)
+    in_hand = facts.get("in_hand")
+    entries = in_hand.values() if isinstance(in_hand, dict) else [None]
+    whole = path.name == _named(facts) and all(isinstance(entry, dict) for entry in entries)
+    return facts if whole else {}
 
 
 def living(folder: Path) -> list[dict[str, Any]]:
     """Read the files of the lives that are going on, in order of process names."""
-    return [life for path in lives(folder, over=False) if (life := read(path))]
+    return [found for path in lives(folder, over=False) if (found := life(path))]
+
+
+def _named(facts: Mapping[str, Any]) -> str:
+    return f"{facts.get('name')}.{facts.get('pid')}.{facts.get('start_ticks')}{SIGN}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -79,13 +80,14 @@ def test_a_dead_process_s_notes_stay_while_a_message_is_under_its_lease_and_no_l
     container = make()
     container.run_dir.mkdir()
     ghost = f"{2**22 - 1}.1"
-    files = {
-        "worker_07": '{"in_hand": {"m": {"lease_until": 99999999999}}}',
-        "worker_08": '{"in_hand": {"m": {"lease_until": 1}}}',
-        "worker_09": '{"in_hand": {}}',
+    hands = {
+        "worker_07": {"m": {"lease_until": 99999999999}},
+        "worker_08": {"m": {"lease_until": 1}},
+        "worker_09": {},
     }
-    for name, text in files.items():
-        (container.run_dir / f"{name}.{ghost}.json").write_text(text)
+    for name, in_hand in hands.items():
+        facts = {"name": name, "pid": 2**22 - 1, "start_ticks": 1, "in_hand": in_hand}
+        (container.run_dir / f"{name}.{ghost}.json").write_text(json.dumps(facts))
     container.start()
     container.wait_for("started", 2)
     left = {path.name for path in container.run_dir.glob("*.json") if ghost in path.name}
