@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from consumer.container import ending
+from consumer.errors import described
 from consumer.lane import Lane
 from consumer.message.backoff import Backoff, within
 from consumer.message.queue import BATCH
@@ -52,6 +53,7 @@ class Case:
     starved: bool | None = None
     judged: bool = False
     released: bool = False
+    broken: str = ""
     waits: dict[str, int] = field(default_factory=dict)
     alone: dict[str, bool] = field(default_factory=dict)  # of each suspect, whether it was the only one
 
@@ -97,7 +99,7 @@ class Rescue:
         self._cases = {path: case for path, case in found.items() if case is not None}
         for case in self._cases.values():
             case.starved = starved if case.starved is None else case.starved or starved
-        await asyncio.gather(*map(self._rescue, list(self._cases.values())))
+        await asyncio.gather(*map(self._try, list(self._cases.values())))
 
     def _open(self, path: Path) -> Case | None:
         life = pulse.life(path)  # nothing when PID 1 has swept it, or when it is torn: then it will
@@ -111,6 +113,15 @@ class Rescue:
         if self._killed_before > before:
             self._starved_at = self._clock.monotonic()
         return self._clock.monotonic() - self._starved_at < DYING
+
+    async def _try(self, case: Case) -> None:
+        """Rescue one life. What breaks there ends no pass: the next one would tell the queue what others still tell."""
+        try:
+            await self._rescue(case)
+        except Exception as error:  # noqa: BLE001 - it is tried again in a second
+            if described(error) != case.broken:  # said once
+                self._log.error("rescue_broken", file=case.path.name, error=described(error), exc_info=error)
+            case.broken = described(error)
 
     async def _rescue(self, case: Case) -> None:
         how = ending.read(case.path)

@@ -485,7 +485,7 @@ async def test_a_life_whose_rescue_breaks_has_no_other_one_s_messages_told_twice
 
     scene.desk.give_back = give_back  # type: ignore[method-assign,assignment]
     scene.death(137, "m", name="worker_01")
-    scene.life("n").with_suffix(".end").write_text("[1]")
+    scene.life("n").with_suffix(".end").write_text('{"other": 1}')
     rescue, stop = scene.rescue(), Stop(scene.clock, 3)
     running = asyncio.create_task(Duties([rescue], scene.clock, stop, cast("Any", scene.log)).run())
     await scene.clock.advance(3)
@@ -495,3 +495,5 @@ async def test_a_life_whose_rescue_breaks_has_no_other_one_s_messages_told_twice
     await scene.clock.advance(3)
     await running
     assert told == 1
+    (said,) = scene.log.named("rescue_broken")
+    assert said["file"].startswith("worker_00.")
