@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from consumer.container import ending
+from consumer.container import ending, kill
 from consumer.errors import described
 from consumer.lane import Lane
 from consumer.message.backoff import Backoff, within
@@ -62,7 +62,7 @@ class Rescue:
     """A duty of the agent. What it knows it finds in the run directory.
 
     budget: the container's memory in MiB; 0 for unknown.
-    untold: seconds to wait for PID 1's word; stock supervisord leaves none.
+    untold: seconds to wait for PID 1's word; 0 under stock supervisord, which leaves none.
     release: releases a message's claim before the queue is told; it is given what the sign of life says of the message,
     and whether that was alone in the crash, None where it is no suspect. In a thread of its own, and not waited for
     beyond CLAIM_SECONDS.
@@ -130,6 +130,7 @@ class Rescue:
             return
         if case.left and not case.judged:
             self._judge(case, how)
+            self._end_started(case)
         self._drop_lapsed(case)
         await self._release_claims(case)
         keys = list(case.left)
@@ -159,6 +160,16 @@ class Rescue:
             for key, entry in running.items():
                 case.alone[key] = len(running) == 1
                 self._record(case, key, entry)
+
+    def _end_started(self, case: Case) -> None:
+        """End what the handlers had started, where PID 1 has not: stock supervisord leaves it to work on."""
+        pid = case.life["pid"]
+        if self._untold or pulse.started(pid) is not None:  # somebody has that pid anew, and so the group was empty
+            return
+        try:
+            kill.end_started(pid)
+        except OSError as error:
+            self._log.warning("not_killed", name=case.life["name"], pid=pid, error=str(error))
 
     def _weighed(self, life: dict[str, Any]) -> dict[str, Any]:
         """Correct what a life last said of its memory: it may have filled the container since.

@@ -11,6 +11,7 @@ import pytest
 
 from consumer.process import pulse
 from process.standin_container import HANDLER, THREAD, wait_until
+from support.programs import kill
 
 if TYPE_CHECKING:
     from process.standin_container import Make
@@ -51,6 +52,23 @@ def test_recycling_and_deaths_of_a_process_that_consumed_never_end_the_container
     container = make("ends", **end).start(CONSUMER_PROCESSES="6")
     container.wait_for("started", 8)
     assert container.stop() == 0
+
+
+@pytest.mark.parametrize(("end", "spared"), [({"signal": signal.SIGKILL}, False), ({"code": 10}, True)])
+def test_what_a_process_has_started_ends_with_it_and_may_tidy_up_where_nothing_was_in_hand(
+    make: Make, end: dict[str, int], *, spared: bool
+) -> None:
+    """What multiprocessing keeps to remove the names of shared memory heeds no SIGTERM: killed, it would leave them."""
+    container = make("leaves_programs", received=True, **end).start(CONSUMER_PROCESSES="1")
+    left = container.wait_for("left", 2)[0]
+    try:
+        wait_until(lambda: pulse.started(left["plain"]) is None)
+        wait_until(lambda: (pulse.started(left["deaf"]) is not None) == spared)
+        assert container.stop() == 0
+    finally:
+        for one in container.notes("left"):
+            kill(one["plain"], signal.SIGKILL)
+            kill(one["deaf"], signal.SIGKILL)
 
 
 def test_a_process_that_cannot_be_started_ends_the_container(make: Make) -> None:

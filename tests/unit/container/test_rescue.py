@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,9 +17,10 @@ from consumer.container import ending
 from consumer.container.duties import Duties
 from consumer.container.rescue import UNTOLD, Rescue
 from consumer.lane import Lane
-from consumer.process import cgroup
+from consumer.process import cgroup, pulse
 from consumer.process.crashes import Crashes, Record
 from consumer.process.stop import Stop
+from support.programs import kill, wait_until
 from unit.doubles import FakeLog, refusal, settings
 
 if TYPE_CHECKING:
@@ -124,6 +127,32 @@ async def test_under_stock_supervisord_nobody_tells_and_nothing_waits(scene: Sce
     await scene.rescue(untold=0.0)()
     assert scene.desk.given == [("h-m", 0)]
     assert scene.crashes.of("m") == Record(1, 1)
+
+
+def orphan() -> tuple[int, int]:
+    """Leave a program behind in the group of a process that has ended; give the pids of both."""
+    program = ["sh", "-c", "sleep 60 >/dev/null & echo $!"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, process_group=0) as shell:
+        return shell.pid, int(shell.communicate()[0])
+
+
+@pytest.mark.parametrize("untold", [0.0, UNTOLD])
+@pytest.mark.parametrize("ticks", [None, 99])
+async def test_under_stock_supervisord_what_a_handler_has_started_ends_before_its_message_comes_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, untold: float, ticks: int | None
+) -> None:
+    dead, left = orphan()
+    path = scene.life("m", pid=dead).rename(scene.folder / f"worker_00.{dead}.7.json")
+    monkeypatch.setattr(pulse, "started", lambda pid: ticks if pid == dead else None)
+    try:
+        scene.word(path, 137)
+        await scene.rescue(untold=untold)()
+        monkeypatch.undo()
+        ends = not untold and ticks is None
+        wait_until(lambda: (pulse.started(left) is None) == ends, "it has ended, or goes on")
+    finally:
+        kill(left, signal.SIGKILL)
+    assert scene.desk.given == [("h-m", 0)]
 
 
 async def test_the_queue_away_is_asked_again_and_a_crash_is_counted_once(scene: Scene) -> None:
