@@ -35,7 +35,10 @@ class Lives:
         return pulse.read(path) | pulse.read(path.with_suffix(ending.KILL))
 
     def leave_word(self, life: dict[str, Any], code: int, *, told: bool) -> None:
-        """Leave word for the agent, which gives a dead life's messages back and is not told how it ended."""
+        """Leave word for the agent, which gives a dead life's messages back and is not told how it ended.
+
+        Raises OSError when it cannot be kept.
+        """
         if life.get("in_hand"):
             ending.leave_word(self._folder, life, code, told=told)
 

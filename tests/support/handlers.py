@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,10 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
         while cgroup.used() < body["fill"] * cgroup.limit():
             kept.append(b"x" * 4 * memory.MIB)
         time.sleep(20)
+    if "clutter" in body:  # fill the run directory to the last byte
+        with suppress(OSError):
+            Path(os.environ["CONSUMER_RUN_DIR"], "clutter").write_bytes(bytes(memory.MIB))
+        note(message, "full")
     if "freeze" in body:
         os.kill(os.getpid(), signal.SIGSTOP)
     if "until_stopping" in body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -97,3 +98,16 @@ def test_of_a_process_that_the_agent_has_killed_between_messages_nothing_is_gues
     ending.leave_reason(scene.life(), "its sign of life has stood still for 46 s", suspects=True)
     scene.end(signal.SIGKILL)
     assert scene.journal.lines == [f"worker_00 (pid {DEAD}) ended: killed by SIGKILL"]
+
+
+def test_a_death_of_which_no_word_can_be_left_is_judged_and_swept_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "write", lambda *_: 1)
+    kept = scene.life("m")
+    stale = scene.folder / f"worker_01.{DEAD}.7.json"
+    stale.write_text("{}")
+    scene.end(REFUSED)
+    assert kept.exists()
+    assert not stale.exists()
+    assert "not told how worker_00" in scene.journal.lines[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -220,6 +221,14 @@ async def test_what_cannot_be_noted_is_not_told_until_it_can(scene: Scene, monke
     assert scene.log.named("not_given_back")[0]["again"] is True
     await rescue()
     assert scene.desk.given == [("h-m", 0)]
+    assert not path.exists()
+
+
+async def test_a_full_run_directory_keeps_no_message_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = scene.death(137, "m", "n")
+    monkeypatch.setattr(os, "write", lambda *_: 1)
+    await scene.rescue()()
+    assert scene.desk.given == [("h-m", 0), ("h-n", 0)]
     assert not path.exists()
 
 
