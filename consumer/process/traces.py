@@ -15,10 +15,10 @@ import tempfile
 import threading
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consumer.lane import Worker
+from consumer.process import offspring
 from consumer.process.forking import LOOP_SIGNALS
 from consumer.process.tripwire import FEW, Kind, listed
 
@@ -141,9 +141,7 @@ def _children() -> frozenset[int]:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # reaps nothing
     except ChildProcessError:  # there are none: the usual case costs one call
         return frozenset()
-    tasks = os.listdir("/proc/self/task")  # noqa: PTH208 - pathlib doubles the cost
-    found = {int(pid) for task in tasks for pid in _read(f"/proc/self/task/{task}/children").split()}
-    return frozenset(found - {_helper(*names) for names in HELPERS})
+    return frozenset(offspring.children() - {_helper(*names) for names in HELPERS})
 
 
 def _helper(module: str, holder: str, pid: str) -> int:
@@ -152,14 +150,7 @@ def _helper(module: str, holder: str, pid: str) -> int:
 
 
 def _child_names(before: frozenset[int], now: frozenset[int]) -> str:
-    return listed(f"{pid} ({_read(f'/proc/{pid}/comm').strip()})" for pid in now - before)
-
-
-def _read(path: str) -> str:
-    """Read a file of /proc; nothing when its process or thread has ended."""
-    with suppress(OSError):
-        return Path(path).read_text()
-    return ""
+    return listed(f"{pid} ({offspring.read(f'/proc/{pid}/comm').strip()})" for pid in now - before)
 
 
 def descriptors(before: int, now: int, most: int) -> str:
