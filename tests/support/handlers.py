@@ -209,6 +209,12 @@ def litters(message: Message[dict[str, Any]]) -> None:
     note(message, "end")
 
 
+async def leaves_a_task(message: Message[dict[str, Any]]) -> None:
+    """Start something on the loop and forget it."""
+    left.append(asyncio.create_task(asyncio.sleep(300), name="beacon"))
+    note(message, "end")
+
+
 async def pools(message: Message[dict[str, Any]]) -> None:
     """Use asyncio's own threads, and a pool that is shut down without waiting, as well-behaved handlers do."""
     await asyncio.to_thread(str)
