@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from consumer.errors import NotWritten
-from consumer.message import database, schema
+from consumer.message import database, schema, transaction
 from consumer.message.ledger import Claim, Ledger
 from consumer.message.transaction import HandlerSession, Transaction
 from consumer.process.claims import Claims
@@ -97,7 +97,7 @@ def test_a_claim_that_is_renewed_while_the_handler_s_session_is_open_is_closed_a
         connection.execute(text("CREATE TABLE effects (id VARCHAR(10))"))
         connection.execute(text(f"ALTER DATABASE {engine.url.database} SET default_transaction_isolation = '{level}'"))
     engine.dispose()
-    ledger, sessions = Ledger(engine, "orders", 1000), database.engine(url, 1, ping=True)
+    ledger, sessions = Ledger(engine, "orders", 1000), transaction.engine(url, 1)
     claim = ledger.claim("k", "m1", "digest", 90, "p1")
     assert isinstance(claim, Claim)
     written = Transaction(sessions, time.monotonic)
