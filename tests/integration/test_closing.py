@@ -117,13 +117,14 @@ def test_a_handler_may_choose_its_tenant_s_schema(postgresql: str, schema_of: st
     with engine.begin() as connection:
         connection.execute(text("CREATE SCHEMA tenant"))
         connection.execute(text("CREATE TABLE tenant.effects (id VARCHAR(10))"))
-    ledger = Ledger(engine, "orders", 1000)
+    ledger, sessions = Ledger(engine, "orders", 1000), transaction.engine(url, 1)
     claim = ledger.claim("k", "m1", "digest", 90, "p1")
     assert isinstance(claim, Claim)
-    written = Transaction(engine, time.monotonic)
+    written = Transaction(sessions, time.monotonic)
     session = written.for_handler()
     session.execute(text(schema_of))
     session.execute(WRITING)
     answer = closed(ledger, claim, written)
     engine.dispose()
+    sessions.dispose()
     assert answer is True
