@@ -28,7 +28,11 @@ LIBPQ: dict[str, Any] = {  # a peer that is gone without a word is noticed withi
     "target_session_attrs": "read-write",  # never a replica: each claim is a write
     "prepare_threshold": None,  # statements prepared in a session are unknown behind a proxy that shares sessions
 }  # fmt: skip
-SERVER_KEEPALIVES = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+ISOLATION = "READ COMMITTED"  # under a stricter one each renewal would make the close of its own message fail
+SERVER_DEFAULTS = (  # the level, for the ledger's own statements: without BEGIN they have no other way to say it
+    "-c default_transaction_isolation=read\\ committed "
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+)
 TROUBLED = (DBAPIError, PoolTimeoutError)
 SQLITE_WAITS = (
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
@@ -58,7 +62,9 @@ def engine(
         return _on_sqlite(target, options, reads=reads)
     ours = LIBPQ | {"target_session_attrs": "any"} if reads else LIBPQ
     given = {name: value for name, value in ours.items() if name not in target.query}
-    made = create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args=given)
+    made = create_engine(
+        target.set(drivername="postgresql+psycopg"), **options, connect_args=given, isolation_level=ISOLATION
+    )
     event.listen(made, "connect", _mark)
     event.listen(made, "do_connect", partial(_connect, statement_seconds))
     event.listen(made, "handle_error", _leave_replica)
@@ -121,7 +127,7 @@ def _connect(seconds: float, dialect: Dialect, _: object, args: Any, given: dict
     A proxy between (RDS Proxy, pgbouncer) refuses options, and is then asked without: it has timeouts of its own.
     """
     own = given.get("options", "")
-    ours = f"-c statement_timeout={seconds * 1000:.0f} {SERVER_KEEPALIVES} {own}".strip()  # the last one holds
+    ours = f"-c statement_timeout={seconds * 1000:.0f} {SERVER_DEFAULTS} {own}".strip()  # the last one holds
     try:
         return dialect.connect(*args, **given | {"options": ours})
     except dialect.loaded_dbapi.OperationalError as error:
