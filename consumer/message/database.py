@@ -37,6 +37,7 @@ TROUBLED = (DBAPIError, PoolTimeoutError)
 SQLITE_WAITS = (
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
 )  # fmt: skip
+PROXIED = "consumer_proxied"  # in a connection's info
 READ_ONLY = "25006"  # PostgreSQL's SQLSTATE: after a failover, an old connection leads to what is now the replica
 WAITS = ("08", "40", "53", "57")  # classes of SQLSTATE: connection, rollback, resources, intervention (and timeouts)
 LOCKED = "55P03"
@@ -121,7 +122,7 @@ def _mark(_: object, record: ConnectionPoolEntry) -> None:
     record.info["consumer"] = True
 
 
-def _connect(seconds: float, dialect: Dialect, _: object, args: Any, given: dict[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+def _connect(seconds: float, dialect: Dialect, record: ConnectionPoolEntry, args: Any, given: dict[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
     """Connect, with our options behind the URL's own.
 
     A proxy between (RDS Proxy, pgbouncer) refuses options, and is then asked without: it has timeouts of its own.
@@ -133,6 +134,7 @@ def _connect(seconds: float, dialect: Dialect, _: object, args: Any, given: dict
     except dialect.loaded_dbapi.OperationalError as error:
         if "options" not in str(error) or own:
             raise
+        record.info[PROXIED] = True
         return dialect.connect(*args, **given)
 
 
@@ -146,6 +148,23 @@ def _open(dialect: Dialect, _: object, args: Any, given: dict[str, Any]) -> Any:
     """Open a file that is there: SQLite would make one, and what a path wrong by a letter leads to knows nothing."""
     (path,) = args
     return dialect.connect(f"file:{quote(path)}?mode=rw", **given | {"uri": True})
+
+
+def forget_between_uses(engine: Engine) -> None:
+    """Have what was set on a connection (settings, locks, temporary tables) forgotten when it is given back.
+
+    A round trip. A proxy gives each transaction whatever connection there is: what is set there is its own to undo.
+    """
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "reset", _forget)
+
+
+def _forget(connection: Any, record: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401 - the driver's
+    connection.rollback()
+    if PROXIED not in record.info:
+        connection.autocommit = True
+        connection.execute("DISCARD ALL")
+        connection.autocommit = False
 
 
 def _configure(connection: sqlite3.Connection, _: object) -> None:

@@ -32,6 +32,7 @@ def engine(url: str, connections: int) -> Engine:
     A session may begin long after the last one: its connection is asked for a sign of life first.
     """
     made = database.engine(url, connections, statement_seconds=0, ping=True)
+    database.forget_between_uses(made)
     guard(made)
     return made
 
