@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 CONNECT = 5  # seconds
 STATEMENT = 10  # seconds for one of the ledger's own; the handler's may take longer
+CANCEL = 2.0  # seconds for breaking off a statement
 LIBPQ: dict[str, Any] = {  # a peer that is gone without a word is noticed within 10 s of silence to what was sent
     "connect_timeout": CONNECT, "keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10,
     "keepalives_count": 3, "tcp_user_timeout": 10_000, "application_name": "consumer",
@@ -115,6 +117,19 @@ def explained(error: BaseException) -> str:
     plain = found.args[0] if isinstance(found, SQLAlchemyError) and found.args else text_of(found)
     said = getattr(getattr(found, "diag", None), "message_primary", None) or plain  # PostgreSQL's, where it came to it
     return " ".join(f"{type(found).__qualname__}: {said}".split())
+
+
+def broken_off(connection: Connection) -> bool:
+    """Break off a statement that another thread has under way: a rollback would wait for it. Return whether there was.
+
+    On PostgreSQL alone: SQLite's interrupt would meet the rollback, too, where a result is not read to its end.
+    """
+    driver_s: Any = connection.connection.dbapi_connection
+    if connection.dialect.name != "postgresql" or driver_s.info.transaction_status.name != "ACTIVE":
+        return False
+    with suppress(connection.dialect.loaded_dbapi.Error):  # nobody answers: to close it is all that is left
+        driver_s.cancel_safe(timeout=CANCEL)
+    return True
 
 
 def _mark(_: object, record: ConnectionPoolEntry) -> None:

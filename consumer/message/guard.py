@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakSet
 
 from sqlalchemy import event
 
@@ -28,13 +29,24 @@ closing = ContextVar("closing", default=False)  # whether the commit of this mom
 
 @dataclass(slots=True)
 class Watch:
-    """What is known of one session. refused: its first commit that was refused; a handler may have swallowed that."""
+    """What is known of one session.
+
+    refused: its first commit that was refused; a handler may have swallowed that.
+    connections: what was taken through its bind.
+    """
 
     refused: RuntimeError | None = None
+    connections: WeakSet[Connection] = field(default_factory=WeakSet)
+
+    @property
+    def in_use(self) -> list[Connection]:
+        """Give the connections that are not given back."""
+        return [one for one in list(self.connections) if not one.closed and not one.invalidated]
 
 
 def guard(engine: Engine) -> None:
     """Refuse what would end a transaction of this engine: `session.begin()`, SQL and isolation levels can, too."""
+    event.listen(engine, "engine_connect", _note)
     event.listen(engine, "commit", _check)
     event.listen(engine, "before_cursor_execute", _check_statement)
     event.listen(engine, "set_connection_execution_options", _check_options)
@@ -45,6 +57,12 @@ def refusal(expected: str = "no commit by the handler", got: str = "one") -> Run
     """Say what is refused: an effect committed before its message is closed would happen again."""
     remedy = "leave it out: what was written is committed with the message, when the handler has returned"
     return RuntimeError(problem("context.session", expected, got, remedy))
+
+
+def _note(connection: Connection) -> None:
+    watch: Watch | None = connection.get_execution_options().get(WATCH)
+    if watch is not None:
+        watch.connections.add(connection)
 
 
 def _check(connection: Connection) -> None:

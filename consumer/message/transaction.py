@@ -70,6 +70,9 @@ class HandlerSession(Session):
     def end(self) -> None:
         """Roll back what is not committed, and give the connection back. For the consumer's own use."""
         try:
+            if any(database.broken_off(one) for one in self.watch.in_use):
+                self.invalidate()  # its thread may go on with what nobody else may be given then
+                return
             self.rollback()  # objects made outside a callback become new again: it may have to write them once more
             super().close()
         except SQLAlchemyError:  # a thread that the handler has left behind is still using it
