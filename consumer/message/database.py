@@ -132,6 +132,18 @@ def broken_off(connection: Connection) -> bool:
     return True
 
 
+def unlock(connection: Connection) -> None:
+    """Release a SQLite file that a thread has locked which hangs; whatever it still says there is refused.
+
+    Not closed at once: a result that is not read to its end would keep the lock.
+    """
+    driver_s = connection.connection.dbapi_connection
+    if isinstance(driver_s, sqlite3.Connection):
+        driver_s.execute("PRAGMA query_only=ON")  # rolled back, it would commit each statement by itself
+        driver_s.rollback()
+        driver_s.close()
+
+
 def _mark(_: object, record: ConnectionPoolEntry) -> None:
     """Tell our connections from a handler's: see process/connections.py."""
     record.info["consumer"] = True

@@ -144,6 +144,11 @@ class Transaction:
         if session is not None:
             session.end()
 
+    def unlock(self) -> None:
+        """Let go of what the ledger itself needs, though the handler hangs and its thread may be using the session."""
+        for connection in self._session.watch.in_use if self._session is not None else ():
+            database.unlock(connection)
+
     def _begun(self) -> HandlerSession:
         if self._session is None:
             self._opened = self._now()

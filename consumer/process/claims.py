@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consumer.errors import LedgerError, NotWritten, described
+from consumer.lane import Lane
 from consumer.message import database, schema, transaction
 from consumer.message.body import inside
 from consumer.message.ledger import Claim, Elsewhere, Ledger, Settled
@@ -132,6 +133,8 @@ class Claims(Books):
         """Write down how a run ended, with what the handler wrote; return what the queue must be told."""
         if hand.written is not None:
             hand.written.over = True
+            if hand.ran.hung:  # in a lane of its own: in the ledger's, a renewal may be waiting for this very lock
+                Lane("unlock").run(hand.written.unlock)
         outcome = decide(hand)
         if isinstance(outcome, Reject) and hand.claim is not None:  # for whoever sends it again: see desk/reopening.py
             outcome = replace(outcome, key=hand.claim.key)
@@ -153,7 +156,7 @@ class Claims(Books):
         assert hand.written is not None
         if isinstance(outcome, Done):
             return self._commit(hand, claim, hand.written)
-        if not hand.ran.hung:  # else its thread may be using it still
+        if not hand.ran.hung:  # else its thread may be using it still, and keeps it until the process has left
             hand.written.roll_back()
         match outcome:
             case Retry(cause=cause) if outcome.failed:
