@@ -57,7 +57,7 @@ class Desk:
         self.ledger = self.claims._ledger
         self.away = False
         self.error: DBAPIError = AWAY
-        for name in ("claim", "renew", "done", "release", "answers"):
+        for name in ("claim", "renew", "done", "is_done", "release", "answers"):
             self.breakable(name)
         self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue), self.claims)
 
