@@ -83,7 +83,7 @@ class Transaction:
     """One delivery's writes. Its connection is made when it is first used.
 
     committing: a commit has been tried, and may have succeeded though its answer was lost.
-    tries: how often callbacks were called on a connection that was there.
+    tries: how often the writing has failed as if the database were away.
     lost: what has ended the connection that the handler's own writes were made on.
     over: the run has ended; what comes now is too late.
     said: it has been said that the session was held open for long.
@@ -124,8 +124,6 @@ class Transaction:
         Raises what the handler was refused and has swallowed: it may have been undone with the refusal.
         """
         session = self._begun()
-        session.connection()
-        self.tries += 1
         for callback in self._callbacks:
             if inspect.isawaitable(end := callback(session)):
                 if inspect.iscoroutine(end):

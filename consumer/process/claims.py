@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0  # seconds for which a message that is not claimed is held while the database is away
 HELD = 10.0  # seconds for which a handler may hold a session open without a warning
-TRIES = 3  # of callbacks that fail as if the database were away
+TRIES = 5  # of callbacks that fail as if the database were away
 AFTERWARDS = (1.0, 5.0)  # seconds after the end of another's claim
 
 
@@ -187,6 +187,7 @@ class Claims(Books):
                 raise NotWritten from error
             if written.opened_by_handler:
                 written.lost = error
+            written.tries += 1
             written.roll_back()
             if written.tries >= TRIES and not ledger.is_done(claim):  # it answers: the trouble is the callback's own
                 raise NotWritten from error
