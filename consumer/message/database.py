@@ -43,6 +43,7 @@ PROXIED = "consumer_proxied"  # in a connection's info
 READ_ONLY = "25006"  # PostgreSQL's SQLSTATE: after a failover, an old connection leads to what is now the replica
 WAITS = ("08", "40", "53", "57")  # classes of SQLSTATE: connection, rollback, resources, intervention (and timeouts)
 LOCKED = "55P03"
+ENDED = "57014"
 
 
 def engine(
@@ -104,6 +105,11 @@ def away(error: BaseException) -> bool:
     if error.connection_invalidated or state is None:
         return error.connection_invalidated or isinstance(error, OperationalError)
     return state[:2] in WAITS or state in (LOCKED, READ_ONLY)
+
+
+def timed_out(error: BaseException) -> bool:
+    """Whether a statement was ended for its length: again, it would take as long."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == ENDED
 
 
 def origin(error: BaseException) -> BaseException:

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 def sessions(settings: Settings) -> Engine:
     """Make the engine of handlers' sessions in the ledger's database."""
     assert settings.database_url is not None
-    return engine(settings.database_url.get_secret_value(), settings.concurrency)
+    return engine(settings.database_url.get_secret_value(), settings.concurrency, settings.time_limit)
 
 
-def engine(url: str, connections: int) -> Engine:
-    """Make an engine of handlers' sessions, on which nobody but the consumer commits.
+def engine(url: str, connections: int, statement_seconds: float = 0) -> Engine:
+    """Make an engine of handlers' sessions, on which nobody but the consumer commits. A statement may take so long.
 
     A session may begin long after the last one: its connection is asked for a sign of life first.
     """
-    made = database.engine(url, connections, statement_seconds=0, ping=True)
+    made = database.engine(url, connections, statement_seconds=statement_seconds, ping=True)
     database.forget_between_uses(made)
     guard(made)
     return made

@@ -183,7 +183,8 @@ class Claims(Books):
             written.committing = True
             session.commit_with_message()
         except BaseException as error:
-            if not database.away(error) or (written.opened_by_handler and not written.committing):
+            own = not database.away(error) or database.timed_out(error)
+            if own or (written.opened_by_handler and not written.committing):
                 raise NotWritten from error
             if written.opened_by_handler:
                 written.lost = error

@@ -134,9 +134,9 @@ def test_a_handler_may_choose_its_tenant_s_schema(postgresql: str, schema_of: st
 WAYS = ["session", "on_done"]
 
 
-def ready(url: str, writing: Callable[[Session], Any], by: str, *statements: str) -> Any:
+def ready(url: str, writing: Callable[[Session], Any], by: str, *statements: str, seconds: float = 0) -> Any:
     """Make a ledger, tables, a claim on its message and what its handler wants written."""
-    engine, sessions = database.engine(url, 2), transaction.engine(url, 1)
+    engine, sessions = database.engine(url, 2), transaction.engine(url, 1, statement_seconds=seconds)
     schema.migrate(engine)
     with engine.begin() as connection:
         for statement in ("CREATE TABLE effects (id VARCHAR(10))", *statements):
@@ -203,3 +203,18 @@ def test_after_a_serialization_failure_at_the_commit_a_callback_writes_again_and
         assert (answer, found) == (True, ["m1", "rival"])
     else:
         assert (answer.orig.sqlstate, found) == ("40001", ["rival"])
+
+
+def test_a_callback_s_statement_past_the_time_limit_is_ended_and_not_tried_again(postgresql: str) -> None:
+    tries: list[Session] = []
+
+    def waits(session: Session) -> None:
+        tries.append(session)
+        session.execute(text("SELECT pg_sleep(60)"))
+
+    url = databases.on_postgresql(postgresql)
+    engine, sessions, ledger, claim, written = ready(url, waits, "on_done", seconds=0.5)
+    answer = closed(ledger, claim, written)
+    engine.dispose()
+    sessions.dispose()
+    assert (answer.orig.sqlstate, len(tries)) == ("57014", 1)
