@@ -139,14 +139,14 @@ class Claims(Books):
         outcome = decide(hand)
         if isinstance(outcome, Reject) and hand.claim is not None:  # for whoever sends it again: see desk/reopening.py
             outcome = replace(outcome, key=hand.claim.key)
-        written = hand.written is not None and not hand.written.empty
+        counts = isinstance(outcome, Done) and hand.written is not None and not hand.written.empty
         try:
             ours = await self.asking.ask(lambda: self._close(hand, outcome))
         except NotWritten as failed:
             hand.ran = Ran("raised", failed.__cause__)
             return await self.close(hand, decide)
         self._look_at_session(hand)
-        if ours is None and written:  # to delete the message would be to lose what was written
+        if ours is None and counts:  # to delete the message would be to lose what was written
             return Release("database_away")
         return LeftAlone("fenced") if ours is False else outcome
 
