@@ -29,6 +29,7 @@ GROUND = {
     "overrides",
     "version",
     "hearing",
+    "window",
 }
 MAY_IMPORT = {
     "ground": {"ground"},
