@@ -39,9 +39,10 @@ def loaded(text: str) -> Any:  # noqa: ANN401 - what YAML holds
             return {name: value.split(".", 1) if suffix == "GetAtt" else value}
         if isinstance(node, yaml.SequenceNode):
             return {name: loader.construct_sequence(node, deep=True)}
+        assert isinstance(node, yaml.MappingNode)
         return {name: loader.construct_mapping(node, deep=True)}
 
-    Loader.add_multi_constructor("!", tagged)  # type: ignore[no-untyped-call]
+    Loader.add_multi_constructor("!", tagged)
     try:
         return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader, with tags that only make dictionaries
     except yaml.YAMLError as error:
