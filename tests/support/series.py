@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from consumer.fleet.metricmath import USUAL, Query, Reading, Series, Source, evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 BEGIN = 29_378_880  # minutes since 1970: midnight in UTC, and a Monday
 
@@ -30,6 +30,12 @@ def worked_out(expression: str, reading: Reading = USUAL, *, begin: int = BEGIN,
     minutes = range(begin, begin + max((len(points.split()) for points in metrics.values()), default=3))
     queries = [*map(source, metrics), Query("result", expression=expression)]
     return text(evaluate(queries, lambda query: data[query.id], minutes, reading), minutes)
+
+
+def until(points: Series, minute: int) -> Callable[[Query], Series]:
+    """Give a source of data in which every metric has the points that had come by a minute."""
+    seen = {at: value for at, value in points.items() if at <= minute}
+    return lambda _: seen
 
 
 def known(data: Mapping[tuple[str, str], Series], query: Query) -> Series:

@@ -9,7 +9,7 @@ import pytest
 
 from consumer.fleet.alarms import Alarm, Missing, Watch, judge, latest
 from consumer.fleet.metricmath import Query, Source
-from support.series import BEGIN, series
+from support.series import BEGIN, series, until
 
 if TYPE_CHECKING:
     from consumer.fleet.alarms import Comparison, State
@@ -100,7 +100,7 @@ def test_a_watch_remembers_states_and_says_which_alarms_ring_for_an_action() -> 
     points = series("X - - - 0".replace("X", "9"))
     rings = []
     for minute in range(BEGIN, BEGIN + 5):
-        watch.minute(minute, lambda _, now=minute: {at: v for at, v in points.items() if at <= now})
+        watch.minute(minute, until(points, minute))
         rings.append([alarm.name for alarm in watch.ringing("grow")])
     assert rings == [["three"]] * 4 + [[]]
     assert watch.values == {"three": 0}

@@ -10,7 +10,7 @@ from consumer.fleet.alarms import Alarm
 from consumer.fleet.cron import Schedule
 from consumer.fleet.metricmath import Query, Source
 from consumer.fleet.scaling import Adjustment, Scaler, Step, StepPolicy, Target, TargetTracking
-from support.series import BEGIN, series
+from support.series import BEGIN, series, until
 
 METRIC = Query("m", Source("Test", "m", (), "Maximum"))
 LOAD = (METRIC,)
@@ -28,9 +28,8 @@ def played(scaler: Scaler, points: str, *, running: int | None = None) -> list[i
     """Give what is wanted after each datapoint; containers run as soon as they are wanted, or as many as is said."""
     data, wanted = series(points), []
     for minute in range(BEGIN, BEGIN + len(points.split())):
-        seen = {at: value for at, value in data.items() if at <= minute}
         now = scaler.target.desired if running is None else running
-        wanted.append(scaler.minute(minute + 1, lambda _, seen=seen: seen, now))
+        wanted.append(scaler.minute(minute + 1, until(data, minute), now))
     return wanted
 
 
