@@ -12,6 +12,8 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from consumer.window import Window
+
 PREFIX = "CONSUMER_"
 VISIBILITY_MAX = 43_200  # SQS: a message can be invisible for 12 h from its receipt, and extending does not reset that
 AUTO = -1.0  # "auto" of a memory limit
@@ -201,6 +203,11 @@ class Settings(BaseSettings):
         default=lambda _: "console" if sys.stdout.isatty() else "json", reads="json; console on a terminal",
     )  # fmt: skip
     log_level: Literal["debug", "info", "warning", "error"] = knob("level", "The least that is logged.", default="info")
+
+    @property
+    def window(self) -> Window | None:
+        """When the queue must be empty, where that is said."""
+        return Window(self.deadline, self.timezone) if self.deadline else None
 
     @property
     def drain_seconds(self) -> float:

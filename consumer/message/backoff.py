@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from consumer import errors
@@ -55,14 +54,6 @@ def fit(delay: float, *, base: float, until_deadline: float | None, usual_run: f
 def within(delay: float, *, left: float) -> float:
     """Keep a wait inside what SQS has left of a message's 12 h, in seconds (a longer one is refused)."""
     return max(0.0, min(delay, left - HEADROOM))
-
-
-def seconds_until(deadline: time, now: datetime) -> float:
-    """Give the seconds until the next time that the clock on the wall shows the deadline."""
-    then = now.replace(hour=deadline.hour, minute=deadline.minute, second=deadline.second, microsecond=0)
-    if then <= now:
-        then += timedelta(days=1)
-    return (then.astimezone(UTC) - now.astimezone(UTC)).total_seconds()  # across a change of summer time too
 
 
 @dataclass(frozen=True, slots=True)

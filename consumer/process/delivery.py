@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from consumer import errors
-from consumer.message.backoff import Backoff, Moment, decide, seconds_until
+from consumer.message.backoff import Backoff, Moment, decide
 from consumer.message.lease import Lease
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.message.trouble import explained
@@ -133,7 +133,7 @@ class Delivery:
             return Release()
         settings, clock = self._settings, self._clock
         assert ran.error is not None
-        until = seconds_until(settings.deadline, clock.now(settings.timezone)) if settings.deadline else None
+        until = settings.window.until(clock.now()) if settings.window else None
         return decide(
             ran.error,
             hand.context.attempt,
