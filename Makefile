@@ -2,6 +2,9 @@
 .PHONY: help demo test coverage check chaos bench image lock clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
+# What is installed is compiled when it is first imported; where the machine forbids to keep that, every process that a
+# test or the demo starts would compile it again: SQLAlchemy alone for a second.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make demo    drain a local queue on this machine, with no account'
@@ -18,7 +21,7 @@ demo: .venv/.demo
 	@$(bin)/consumer demo $(ARGS)
 
 test: check
-	$(bin)/python -m pytest --numprocesses 4 --dist loadgroup $(ARGS)
+	$(bin)/python -m pytest --numprocesses 5 --dist loadgroup $(ARGS)
 
 coverage:
 	$(MAKE) test ARGS='--cov --cov-report=term $(ARGS)'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from importlib import import_module
@@ -29,7 +30,10 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    words = sys.argv[1:] if argv is None else argv
+    return _run(_loaded(sys.argv[1:] if argv is None else argv))
+
+
+def _loaded(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="consumer", description="Drains an SQS queue and loses nothing.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -42,15 +46,22 @@ def main(argv: list[str] | None = None) -> int:
             code = import_module(module)
             code.add_arguments(command)
             command.set_defaults(run=code.main)
-    arguments = parser.parse_args(words)
+    return parser.parse_args(words)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     return int(arguments.run(arguments))
 
 
 def program() -> int:
     """Run as the program `consumer`: Ctrl-C ends it with the code that shells expect, and without a traceback."""
     _open_streams()
+    gc.disable()
     try:
-        return main()
+        arguments = _loaded(sys.argv[1:])
+        gc.freeze()  # what is loaded stays: to look for garbage in it while it grows is a fifth of a command's start
+        gc.enable()
+        return _run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
 

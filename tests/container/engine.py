@@ -129,6 +129,10 @@ class Container:
         self.engine("stop", "--time", str(seconds), self.name, timeout=seconds + 30)
         return int(self.state(".State.ExitCode")), time.monotonic() - began
 
+    def exit_code(self) -> int:
+        """Wait until it has left by itself; give its exit code."""
+        return int(self.engine("wait", self.name).stdout)
+
     def remove(self) -> None:
         self.engine("rm", "--force", "--volumes", self.name)
 

@@ -25,6 +25,12 @@ pytestmark = [
     pytest.mark.xdist_group("container"),  # one engine, one image
 ]
 
+CANNOT_CONSUME = [
+    (64, {"CONSUMER_QUEUE_URL": ""}, "CONSUMER_QUEUE_URL"),
+    (64, {"CONSUMER_PROCESSES": "none"}, "CONSUMER_PROCESSES"),
+    (70, {"CONSUMER_HANDLER": "nowhere:work"}, "nowhere"),
+    (75, {"CONSUMER_QUEUE_URL": "no-such-queue", "CONSUMER_PATIENCE": "1"}, "NonExistentQueue"),
+]
 NOT_COMPILED = """
 import importlib.util, pathlib, struct, sysconfig
 for source in pathlib.Path(sysconfig.get_path("stdlib")).rglob("*.py"):
@@ -72,22 +78,13 @@ def test_at_sigterm_work_in_hand_is_finished_or_given_back_in_time(
     assert (left.visible, left.in_flight) == (1, 0), "the long one is visible again at once, not when its lease ends"
 
 
-@pytest.mark.parametrize(
-    ("code", "env", "expected"),
-    [
-        (64, {"CONSUMER_QUEUE_URL": ""}, "CONSUMER_QUEUE_URL"),
-        (64, {"CONSUMER_PROCESSES": "none"}, "CONSUMER_PROCESSES"),
-        (70, {"CONSUMER_HANDLER": "nowhere:work"}, "nowhere"),
-        (75, {"CONSUMER_QUEUE_URL": "no-such-queue", "CONSUMER_PATIENCE": "1"}, "NonExistentQueue"),
-    ],
-)
 def test_a_container_that_cannot_consume_says_why_and_leaves_with_a_code_that_says_it_too(
-    code: int, env: dict[str, str], expected: str, engine: Engine, image: str, queues: Queues
+    start: Callable[..., Container],
 ) -> None:
-    known = {"CONSUMER_QUEUE_URL": queues.url, "CONSUMER_HANDLER": "handlers:work", "CONSUMER_STOP_TIMEOUT": "30"}
-    got, stdout, stderr = engine.once(image, options=TMPFS + HANDLERS, **{**known, **env})
-    assert got == code, f"{stdout}\n{stderr}"
-    assert expected in stdout + stderr
+    started = [(start(options=TMPFS + HANDLERS, **env), code, expected) for code, env, expected in CANNOT_CONSUME]
+    for container, code, expected in started:  # side by side: each has but a quarter of a processor
+        assert container.exit_code() == code, container.said()
+        assert expected in container.said()
 
 
 def test_a_process_that_takes_all_memory_dies_alone_and_its_message_comes_back(

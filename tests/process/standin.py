@@ -5,14 +5,20 @@ The real process needs a queue and a second to end; what supervision promises ca
 
 from __future__ import annotations
 
+import gc
 import sys
+from importlib import import_module
+from typing import Any
 
 from consumer import cli
-from consumer.process import work
-from process import standin_lives
 
 if __name__ == "__main__":
+    gc.disable()  # as `consumer` itself does while it loads
+    lives = import_module("process.standin_lives")
+    work: Any = import_module("consumer.process.work")
+    gc.freeze()
+    gc.enable()
     life, *words = sys.argv[1:]
-    work.run = getattr(standin_lives, life)
-    getattr(standin_lives, f"before_{life}", lambda: None)()
+    work.run = getattr(lives, life)
+    getattr(lives, f"before_{life}", lambda: None)()
     sys.exit(cli.main(words))

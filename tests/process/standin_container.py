@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from support.programs import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Make = Callable[..., "Up"]
 
+STOP_TIMEOUT = 20.0  # seconds
 ROOT = Path(__file__).parents[2]
 STANDIN = Path(__file__).with_name("standin.py")
 BIN = Path(sys.executable).parent
@@ -28,7 +31,7 @@ threading.Thread(target=time.sleep, args=(60,), name="metrics", daemon=True).sta
 {HANDLER}"""
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """Poll until the condition holds, and give its value; fail when the deadline passes."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -58,7 +61,7 @@ class Up:
             "CONSUMER_QUEUE_URL": "http://localhost:1/1/orders",
             "CONSUMER_HANDLER": "app:handle",
             "CONSUMER_PROCESSES": "2",
-            "CONSUMER_STOP_TIMEOUT": "20",
+            "CONSUMER_STOP_TIMEOUT": str(STOP_TIMEOUT),
             "CONSUMER_RUN_DIR": str(self.run_dir),
             "CONSUMER_LOG_FORMAT": "json",
             "STANDIN_NOTES": str(self.notes_file),
@@ -93,7 +96,7 @@ class Up:
         lines = self.notes_file.read_text().splitlines() if self.notes_file.exists() else []
         return [facts for facts in map(json.loads, lines) if facts["event"] == event]
 
-    def wait_for(self, event: str, count: int = 1, seconds: float = 20.0) -> list[dict[str, Any]]:
+    def wait_for(self, event: str, count: int = 1, seconds: float = PATIENCE) -> list[dict[str, Any]]:
         """Wait until so many notes of an event have been written."""
         try:
             wait_until(lambda: len(self.notes(event)) >= count, seconds)
@@ -105,7 +108,7 @@ class Up:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def wait(self, seconds: float = 20.0) -> int:
+    def wait(self, seconds: float = STOP_TIMEOUT) -> int:
         """Wait for the container to leave; give its exit code."""
         assert self.process is not None
         try:

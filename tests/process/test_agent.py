@@ -13,7 +13,7 @@ from consumer.process import pulse
 from support import databases
 from support.handlers import notes
 from support.hanging import Hanging
-from support.programs import PATIENCE, Program, agent_of, kill, wait_until
+from support.programs import Program, agent_of, kill, wait_until
 
 if TYPE_CHECKING:
     from support.queues import Queues
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 LONG = {"CONSUMER_VISIBILITY_TIMEOUT": "90", "CONSUMER_HEARTBEAT_INTERVAL": "30"}  # nothing comes back by itself
 
 
-def begun(folder: Path, count: int, seconds: float = PATIENCE) -> list[dict[str, object]]:
+def begun(folder: Path, count: int) -> list[dict[str, object]]:
     books = folder / "books"
-    wait_until(lambda: len(notes(books, "begin")) >= count, f"{count} runs", seconds)
+    wait_until(lambda: len(notes(books, "begin")) >= count, f"{count} runs")
     return notes(books, "begin")
 
 
@@ -57,7 +57,7 @@ def test_a_database_that_hangs_keeps_no_message_of_a_killed_process_back(
         Hanging(databases.on_postgresql(postgresql)) as database,
         Program(tmp_path, "up", env={**env, **LONG, "CONSUMER_DATABASE_URL": database.url}) as container,
     ):
-        victim = begun(tmp_path, 2, 2 * PATIENCE)[0]  # there is a database to be made first
+        victim = begun(tmp_path, 2)[0]
         database.answers.clear()
         killed = time.monotonic()
         kill(int(str(victim["pid"])), signal.SIGKILL)

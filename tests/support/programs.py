@@ -16,11 +16,12 @@ from consumer.process import pulse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE = 30.0  # seconds; reached only when something is wrong, however slow the machine
+PATIENCE = 60.0  # seconds; reached only when something is wrong, however slow the machine
+STOP_TIMEOUT = 30.0  # seconds
 
 QUICK = {  # a container whose every wait is short
     "CONSUMER_PROCESSES": "2",
-    "CONSUMER_STOP_TIMEOUT": "30",
+    "CONSUMER_STOP_TIMEOUT": str(STOP_TIMEOUT),
     "CONSUMER_WAIT_TIME_SECONDS": "1",
     "CONSUMER_VISIBILITY_TIMEOUT": "6",
     "CONSUMER_HEARTBEAT_INTERVAL": "0.5",
@@ -33,12 +34,12 @@ QUICK = {  # a container whose every wait is short
 
 def wait_until(holds: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     """Wait until something holds, and give it; fail with its name when it never does."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < seconds:
         found = holds()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(min(0.1, max(0.02, passed / 20)))  # a look costs the machine time that what is waited for needs
     raise AssertionError(f"never came to pass within {seconds:g} s: {what}")
 
 
@@ -124,7 +125,7 @@ class Program:
 
     def exit_code(self) -> int:
         try:
-            return self.process.wait(PATIENCE)
+            return self.process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running\n{self.tail()}") from None
 

@@ -34,6 +34,12 @@ def test_a_thread_and_a_connection_are_named_and_files_are_not() -> None:
         assert unsafe(before, Clock()) == ""
 
 
+def test_a_socket_that_leads_to_no_other_machine_is_named_too() -> None:
+    before, (one, other) = State.now(), socket.socketpair()
+    with one, other:
+        assert "opened sockets (local, " in unsafe(before, Clock())
+
+
 def test_what_was_there_before_does_not_count() -> None:
     with socket.socket():
         assert unsafe(State.now(), Clock()) == ""

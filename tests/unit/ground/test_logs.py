@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from consumer import logs
 from consumer.sink import Sink
+from unit.texts import any_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,13 +98,13 @@ for _ in range(100_000):
     DEEP = [DEEP]
 
 VALUES = (
-    st.text(max_size=9000)
+    any_text(max_size=9000)
     | st.integers()
     | st.floats()
     | st.none()
     | st.booleans()
     | st.binary(max_size=3000)
-    | st.dictionaries(st.text() | st.tuples(st.integers()), st.floats() | st.text(), max_size=3)
+    | st.dictionaries(any_text() | st.tuples(st.integers()), st.floats() | any_text(), max_size=3)
     | st.sampled_from(
         [Rude(), [Rude()], CIRCLE, DEEP, 10**4000, -(10**5000), [10**5000], {(1, 2): Rude()}, "\x00" * 5000]
     )
@@ -113,7 +114,7 @@ VALUES = (
 @example(facts={f"name {number}": "x" * 50 for number in range(1000)})
 @example(facts={str(number) + "\x00" * 5000: "\x00" * 5000 for number in range(10)})
 @example(facts={"seconds": float("nan"), "size": float("-inf"), "deep": [{"er": float("inf")}]})
-@given(facts=st.dictionaries(st.text(max_size=5000), VALUES, max_size=40))
+@given(facts=st.dictionaries(any_text(max_size=5000), VALUES, max_size=40))
 def test_a_line_is_one_valid_json_object_of_at_most_four_kib_with_any_content(facts: dict[str, Any]) -> None:
     line = logs.render(None, "info", {"timestamp": "t", "level": "info", "event": "e", **facts})
     assert len(line) <= 4096
@@ -121,7 +122,7 @@ def test_a_line_is_one_valid_json_object_of_at_most_four_kib_with_any_content(fa
     assert isinstance(json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON")), dict)
 
 
-@given(names=st.lists(st.text(max_size=300), min_size=1, max_size=600, unique=True), fill=st.text(max_size=100))
+@given(names=st.lists(any_text(max_size=300), min_size=1, max_size=600, unique=True), fill=any_text(max_size=100))
 def test_a_line_of_very_many_fields_says_how_many_are_left_out(names: list[str], fill: str) -> None:
     line = logs.render(None, "info", {"timestamp": "t", "level": "info", "event": "e", **dict.fromkeys(names, fill)})
     assert len(line) <= 4096

@@ -13,6 +13,7 @@ from pydantic import BaseModel, field_validator
 from consumer.errors import HandlerError, Reject
 from consumer.message.body import Decoder, adapter
 from unit.doubles import message
+from unit.texts import any_text
 
 
 class Order(BaseModel):
@@ -26,8 +27,8 @@ class Plain:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**64), 2**64) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(-(2**64), 2**64) | st.floats(allow_nan=False) | any_text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text(), inner, max_size=3),
     max_leaves=10,
 )
 
@@ -61,7 +62,7 @@ def test_only_the_body_of_a_decoded_message_differs() -> None:
     assert (found.id, found.text, found.receipt_handle) == (raw.id, "[1]", raw.receipt_handle)
 
 
-@given(text=st.text())
+@given(text=any_text())
 def test_a_text_body_is_what_it_is(text: str) -> None:
     assert decoded(text, body="text") == text
 
