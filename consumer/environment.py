@@ -114,6 +114,11 @@ def _choices(settings: Settings) -> Iterator[str]:
             "CONSUMER_DATABASE_URL", "a database that all tasks share, since Fargate's disk goes with its task",
             "sqlite", "take PostgreSQL",
         )  # fmt: skip
+    if settings.metrics == "emf" and settings.log_format != "json":
+        yield problem(
+            "CONSUMER_METRICS with CONSUMER_LOG_FORMAT", "JSON lines, which CloudWatch reads metrics from",
+            settings.log_format, "take json, or no metrics",
+        )  # fmt: skip
     if scheme == "postgresql" and find_spec("psycopg") is None:
         yield problem("CONSUMER_DATABASE_URL", "a driver for PostgreSQL", "none", "install consumer[postgres]")
 

@@ -34,8 +34,8 @@ GROUND = {
 MAY_IMPORT = {
     "ground": {"ground"},
     "message": {"ground", "message"},
-    "process": {"ground", "message", "process"},
-    "container": {"ground", "message", "process", "container"},
+    "process": {"ground", "message", "fleet", "process"},
+    "container": {"ground", "message", "fleet", "process", "container"},
     "fleet": {"ground", "fleet"},  # planning is arithmetic: it knows no message and no process
     "desk": {"ground", "message", "process", "container", "fleet", "desk"},
     "local": {"ground", "message", "process", "container", "fleet", "desk", "local"},

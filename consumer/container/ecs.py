@@ -10,19 +10,25 @@ import json
 import os
 import urllib.request
 from dataclasses import dataclass
+from datetime import datetime
 from http.client import HTTPException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
-import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from consumer.errors import described
+from consumer.message import client
+
+if TYPE_CHECKING:
+    from consumer.clock import Clock
 
 TIMEOUT = 2.0  # seconds for each call
 LONGEST_ANSWER = 65_536  # bytes
 BLOCKED = "DEPLOYMENT_BLOCKED"  # more tasks are protected than the service wants: one of them is this one
 NO_SERVICE = "TASK_NOT_VALID"  # a task that was run by itself: nobody scales it in
+WRONG = (LookupError, TypeError, ValueError, AttributeError)  # what comes of an answer that is not as documented
 
 
 class Unanswered(Exception):  # noqa: N818 - it is what has happened, and its text says why
@@ -36,6 +42,7 @@ class Task:
     revision: its task definition, as family:number. stopping: the platform wants it to stop.
     """
 
+    region: str
     cluster: str
     service: str
     revision: str
@@ -44,25 +51,30 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The task's service: the containers that it wants, and the task definition of its newest deployment."""
+    """The task's service: the containers that it wants, the task definition of its newest deployment.
+
+    deploying: there is more than one deployment: the last one's tasks have not all ended.
+    """
 
     desired: int
     revision: str
+    deploying: bool
 
 
 class Ecs:
     """The platform, where the container is on it."""
 
-    def __init__(self, agent: str, metadata: str) -> None:
+    def __init__(self, agent: str, metadata: str, clock: Clock) -> None:
         self._state = f"{agent}/task-protection/v1/state"
         self._metadata = f"{metadata}/task"
+        self._clock = clock
         self._client: Any = None
 
     @classmethod
-    def found(cls) -> Ecs | None:
+    def found(cls, clock: Clock) -> Ecs | None:
         """Find it by what ECS puts into the environment; None elsewhere."""
         agent, metadata = os.environ.get("ECS_AGENT_URI", ""), os.environ.get("ECS_CONTAINER_METADATA_URI_V4", "")
-        return cls(agent, metadata) if agent.startswith("http") and metadata.startswith("http") else None
+        return cls(agent, metadata, clock) if agent.startswith("http") and metadata.startswith("http") else None
 
     def protect(self, minutes: int | None) -> str:
         """Protect the task from scale-in for so many minutes from now, or, with None, no longer.
@@ -75,33 +87,46 @@ class Ecs:
         answer = _ask(self._state, wanted)
         if failure := answer.get("failure"):
             return str(failure.get("Reason") or failure) if isinstance(failure, dict) else str(failure)
-        protection = answer.get("protection")
-        if not isinstance(protection, dict) or protection.get("ProtectionEnabled") is not wanted["ProtectionEnabled"]:
+        if not self._is_done(answer, enabled=minutes is not None):
             raise Unanswered(f"expected the protection that was asked for, got {answer}"[:300])
         return ""
+
+    def _is_done(self, answer: dict[str, Any], *, enabled: bool) -> bool:
+        try:
+            found = answer["protection"]
+            ends = found.get("ExpirationDate")
+            lasts = ends is None or datetime.fromisoformat(ends) > self._clock.now()
+            return found["ProtectionEnabled"] is enabled and (lasts or not enabled)
+        except WRONG:
+            return False
 
     def task(self) -> Task:
         """Read what the platform knows of this task. Raises Unanswered."""
         answer = _ask(self._metadata)
         try:
             return Task(
-                answer["Cluster"], answer.get("ServiceName", ""), f"{answer['Family']}:{answer['Revision']}",
-                answer["DesiredStatus"] == "STOPPED",
+                answer["TaskARN"].split(":")[3], answer["Cluster"], answer.get("ServiceName", ""),
+                f"{answer['Family']}:{answer['Revision']}", answer["DesiredStatus"] == "STOPPED",
             )  # fmt: skip
-        except KeyError as error:
-            raise Unanswered(f"the task's metadata are without {error}") from None
+        except WRONG as error:
+            raise Unanswered(f"the task's metadata are not as documented: {described(error)}") from None
 
     def service(self, task: Task) -> Service:
-        """Read what the task's service wants. Raises Unanswered, BotoCoreError and ClientError."""
-        if self._client is None:
-            self._client = boto3.client("ecs", config=Config(
-                connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"total_max_attempts": 1},
-            ))  # fmt: skip
-        found = self._client.describe_services(cluster=task.cluster, services=[task.service])["services"]
-        if not found:
-            raise Unanswered(f"no service {task.service} in {task.cluster}")
-        newest = next((one for one in found[0]["deployments"] if one["status"] == "PRIMARY"), found[0])
-        return Service(found[0]["desiredCount"], newest["taskDefinition"].rpartition("/")[2])
+        """Read what the task's service wants. Raises Unanswered."""
+        try:
+            self._client = self._client or _client(task.region)
+            found = self._client.describe_services(cluster=task.cluster, services=[task.service])["services"][0]
+            newest = next(one for one in found["deployments"] if one["status"] == "PRIMARY")
+            return Service(
+                found["desiredCount"], newest["taskDefinition"].rpartition("/")[2], len(found["deployments"]) > 1
+            )
+        except (BotoCoreError, ClientError, StopIteration, *WRONG) as error:
+            raise Unanswered(f"the service {task.service}: {described(error)}") from None
+
+
+def _client(region: str) -> Any:  # noqa: ANN401 - there are no stubs for it
+    options = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"total_max_attempts": 1})
+    return client.session().client("ecs", region_name=region, config=options)
 
 
 def _ask(url: str, body: dict[str, object] | None = None) -> dict[str, Any]:
@@ -113,9 +138,17 @@ def _ask(url: str, body: dict[str, object] | None = None) -> dict[str, Any]:
         with directly.open(request, timeout=TIMEOUT) as answer:
             found = json.loads(answer.read(LONGEST_ANSWER))
     except HTTPError as error:
-        raise Unanswered(f"HTTP {error.code}: {error.read(300).decode(errors='replace')}") from None
-    except (OSError, HTTPException, ValueError) as error:
+        raise Unanswered(f"HTTP {error.code}: {_text(error)}") from None
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise Unanswered(described(error)) from None
     if not isinstance(found, dict):
         raise Unanswered(f"expected a JSON object, got {found!r}"[:300])
     return found
+
+
+def _text(error: HTTPError) -> str:
+    try:
+        with error:
+            return error.read(300).decode(errors="replace")
+    except (OSError, HTTPException) as failure:
+        return described(failure)

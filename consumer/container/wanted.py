@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from consumer.container.ecs import Unanswered
 from consumer.lane import Lane
-from consumer.message.trouble import explained
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -34,7 +32,8 @@ class Wanted:
     """A duty of the agent.
 
     desired: containers that the service wants, as last heard; None until then. not_wanted: why this one is to go, or
-    nothing. heard: when the service last said that it wants this container, by the monotonic clock.
+    nothing. heard: when the service, with no deployment under way, last wanted containers like this one, by the
+    monotonic clock.
     """
 
     name = "wanted"
@@ -46,42 +45,33 @@ class Wanted:
         self._ecs, self._clock, self._log = ecs, clock, log
         self._lane = Lane("ecs")
         self._next_task = self._next_service = clock.monotonic()
-        self._task: Task | None = None
-        self._newest = ""  # task definition, of the service's last deployment
         self._deaf = False
 
     async def __call__(self) -> None:
         """Look, where it is time to."""
         now = self._clock.monotonic()
-        try:
-            if now >= self._next_task:
-                self._next_task = now + TASK_EVERY
-                self._task = await self._lane.run(self._ecs.task)
-            if self._task and self._task.service and now >= self._next_service:
-                self._next_service = now + SERVICE_EVERY * self._clock.uniform(0.9, 1.1)
-                await self._look_at_service(self._task)
-        except (Unanswered, BotoCoreError, ClientError) as error:
-            self._say_deaf(error)
-        self._judge()
-
-    async def _look_at_service(self, task: Task) -> None:
-        service = await self._lane.run(lambda: self._ecs.service(task))
-        self.desired, self._newest = service.desired, service.revision
-        if service.revision == task.revision:
-            self.heard = self._clock.monotonic()
-        self._deaf = False
-
-    def _judge(self) -> None:
-        before, task = self.not_wanted, self._task
-        if task is None:
+        if now < self._next_task:
             return
-        newer = bool(self._newest) and self._newest != task.revision
-        self.not_wanted = "its task is to stop" if task.stopping else f"{self._newest} is deployed" if newer else ""
-        if self.not_wanted and not before:
-            self._log.info("not_wanted", why=self.not_wanted, then="no message is taken; the container is free to go")
+        self._next_task = now + TASK_EVERY
+        try:
+            await self._look(now)
+        except Unanswered as error:
+            if not self._deaf:
+                self._log.warning("platform_not_heard", error=str(error), meanwhile="the container works on")
+            self._deaf = True
 
-    def _say_deaf(self, error: Exception) -> None:
-        if not self._deaf:
-            why = str(error) if isinstance(error, Unanswered) else explained(error)
-            self._log.warning("platform_not_heard", error=why, meanwhile="the container works on")
-        self._deaf = True
+    async def _look(self, now: float) -> None:
+        task = await self._lane.run(self._ecs.task)
+        if task.stopping:
+            self.not_wanted = "its task is to stop"
+        elif task.service and now >= self._next_service:
+            self._next_service = now + SERVICE_EVERY * self._clock.uniform(0.9, 1.1)
+            self._judge(task, await self._lane.run(partial(self._ecs.service, task)))
+            self._deaf = False
+
+    def _judge(self, task: Task, service: Service) -> None:
+        """Note what the service wants. A deployment that is rolled back has the container wanted again."""
+        self.desired = service.desired
+        self.not_wanted = "" if service.revision == task.revision else f"{service.revision} is deployed"
+        if not (self.not_wanted or service.deploying):
+            self.heard = self._clock.monotonic()

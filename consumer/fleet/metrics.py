@@ -8,7 +8,10 @@ Sum; the sample count of what each publishes once a minute is how many container
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NAMESPACE = "Consumer"
 DIMENSION = "Queue"  # its value is the queue's name, without account and region
@@ -48,3 +51,17 @@ ABNORMAL = Metric("AbnormalLeavings", "Count", "Sum", "Processes that died or ha
 
 ALL = (BACKLOG, NEEDED, SLACK, BUSY, PROCESSES, MEMORY, SUCCEEDED, FAILED, SECONDS, ABNORMAL)
 GAUGES = tuple(metric for metric in ALL if not metric.event)
+
+
+def emf(queue: str, at: float, values: Mapping[Metric, float]) -> dict[str, object]:
+    """Put values as CloudWatch's embedded metric format has them at the root of a log line, which must be JSON.
+
+    queue: its URL or name. at: seconds since the epoch. (CloudWatch user guide, "Embedded metric format".)
+    """
+    named = [{"Name": metric.name, "Unit": metric.unit} for metric in values]
+    about = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": named}
+    return {
+        "_aws": {"Timestamp": int(at * 1000), "CloudWatchMetrics": [about]},
+        DIMENSION: queue.rpartition("/")[2],
+        **{metric.name: value for metric, value in values.items()},
+    }

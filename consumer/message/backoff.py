@@ -58,7 +58,7 @@ def within(delay: float, *, left: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a decision needs to know of the time, in seconds."""
+    """What a decision needs to know of the time, in seconds; until_deadline: below zero once it is late."""
 
     left_of_sqs: float
     until_deadline: float | None = None
@@ -79,7 +79,8 @@ def decide(
     if isinstance(error, errors.Reject):
         return Reject(error.reason, error)
     if isinstance(error, errors.Retry):
-        return Retry(within(error.after, left=moment.left_of_sqs), cause="asked")
+        late = moment.until_deadline is not None and error.after + moment.usual_run > moment.until_deadline
+        return Retry(within(error.after, left=moment.left_of_sqs), cause="asked", past_deadline=late)
     if attempt >= max_attempts:
         return Reject(f"failed {attempt} times", error, cause)
     delay, late = fit(

@@ -25,11 +25,25 @@ def wished(folder: Path, by: str) -> bool:
     return (folder / by).exists()
 
 
-def begin(folder: Path, by: str = PERSON) -> None:
+def reasons(folder: Path) -> dict[str, str]:
+    """Give who wishes it, `person` or `platform`, and why, where that is said."""
+    return {who: _read(folder / by) for who, by in (("person", PERSON), ("platform", PLATFORM)) if wished(folder, by)}
+
+
+def begin(folder: Path, by: str = PERSON, why: str = "") -> None:
     """Have the container take no more messages. Raises OSError when the run directory cannot be written to."""
     (folder / by).touch(mode=0o600)
+    if why:
+        (folder / by).write_text(why)
 
 
 def end(folder: Path, by: str = PERSON) -> None:
     """Have it take messages again, as far as this one goes. Raises OSError as above."""
     (folder / by).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it has just ended
+        return ""

@@ -25,9 +25,11 @@ REFUSED = Leaving.REFUSED.value << 8  # a status, as waitpid gives it
 class Journal:
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.counted: list[object] = []
 
-    def warning(self, text: str) -> None:
+    def warning(self, text: str, counts: object = None) -> None:
         self.lines.append(text)
+        self.counted += [counts] if counts else []
 
     error = warning
 
