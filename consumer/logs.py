@@ -88,17 +88,17 @@ def render(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> bytes:
         "event": event.pop("event", None),
     }
     measured = event.pop(METRICS, {})
-    facts.update(event)
-    line = _dump({**measured, **facts})
+    facts.update((name, value) for name, value in event.items() if name not in measured)
+    line = _line(measured, facts)
     room = LINE * 7 // 8
     while len(line) > LINE and room > 2 * len(MARK):
         facts = {name: _cut(name, value, room) for name, value in facts.items()}
-        line = _dump({**measured, **facts})
+        line = _line(measured, facts)
         room //= 2
     if len(line) > LINE:  # too many fields, or too long names: the ones that tell most stay
         most = FEW // 2 if measured else FEW
         few = {name[:NAME]: _cut(name, facts[name], NAME) for name in list(facts)[:most]}
-        line = _dump({**measured, **few, "cut": len(facts) - most})
+        line = _line(measured, {**few, "cut": len(facts) - most})
     return line + b"\n"
 
 
@@ -110,6 +110,11 @@ def encode(_: WrappedLogger, __: str, text: str) -> bytes:
 def dropped(count: int, **tags: object) -> bytes:
     """Give the line that says how many lines a stalled log driver has cost."""
     return _dump({"level": "warning", "event": "log_lines_dropped", "count": count, **tags}) + b"\n"
+
+
+def _line(measured: MutableMapping[str, Any], facts: MutableMapping[str, Any]) -> bytes:
+    """Put what is measured first; on its own: whatever else JSON cannot hold, this it can."""
+    return _dump(measured)[:-1] + b", " + _dump(facts)[1:] if measured else _dump(facts)
 
 
 def _dump(facts: MutableMapping[str, Any]) -> bytes:

@@ -12,6 +12,7 @@ from consumer.container import ending
 from consumer.container.container import Container
 from consumer.container.crashloop import ROW
 from consumer.container.lives import Lives
+from consumer.fleet.metrics import ABNORMAL
 from consumer.process.stop import Leaving
 from consumer.testing import FakeClock
 
@@ -99,3 +100,11 @@ def test_of_a_process_that_the_agent_has_killed_between_messages_nothing_is_gues
     ending.leave_reason(scene.life(), "its sign of life has stood still for 46 s", suspects=True)
     scene.end(signal.SIGKILL)
     assert scene.journal.lines == [f"worker_00 (pid {DEAD}) ended: killed by SIGKILL"]
+
+
+def test_a_process_that_dies_counts_once_as_an_abnormal_leaving_and_one_that_leaves_does_not(scene: Scene) -> None:
+    scene.life()
+    scene.end(signal.SIGKILL)
+    assert scene.journal.counted == [{ABNORMAL: 1}]
+    scene.end(Leaving.LIMIT.value << 8)
+    assert scene.journal.counted == [{ABNORMAL: 1}]

@@ -9,9 +9,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from consumer import logs
-from consumer.container import estimate, gauges
+from consumer.container import estimate
 from consumer.container.gauges import Gauges
 from consumer.message.queue import Counts
+from consumer.process import cgroup, memory
 from consumer.process.memory import Memory
 from unit.doubles import FakeLog, Inline, settings
 
@@ -69,8 +70,8 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Scene:
     monkeypatch.setattr("consumer.container.gauges.Lane", Inline)
-    monkeypatch.setattr(gauges.memory, "measure", lambda _: Memory(20.0, 50.0, 60.0))
-    monkeypatch.setattr(gauges.cgroup, "used", lambda: 0.0)
+    monkeypatch.setattr(memory, "measure", lambda _: Memory(20.0, 50.0, 60.0))
+    monkeypatch.setattr(cgroup, "used", lambda: 0.0)
     return Scene(tmp_path, clock, deadline=time(23, 40), timezone="UTC")
 
 

@@ -47,15 +47,18 @@ class Scene:
 
     def protect(self, minutes: int | None) -> str:
         self.asked.append((self.clock.monotonic() - 1000, minutes))
-        return told(self.answer)
+        answer: str = told(self.answer)
+        return answer
 
     def task(self) -> Task:
-        return told(self.found)
+        found: Task = told(self.found)
+        return found
 
     def service(self, task: Task) -> Service:
         assert task == OURS
         self.services += 1
-        return told(self.wants)
+        wants: Service = told(self.wants)
+        return wants
 
     def busy(self, *, of: int = 0) -> None:
         self.living[of]["in_hand"] = {"m.1": {}}

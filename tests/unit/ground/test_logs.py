@@ -251,3 +251,31 @@ def test_on_a_console_lines_are_for_people_and_prints_are_left_alone(desk: Desk)
 def test_dropped_lines_are_told_of_as_an_event() -> None:
     line = json.loads(logs.dropped(7, process="worker_00"))
     assert line == {"level": "warning", "event": "log_lines_dropped", "count": 7, "process": "worker_00"}
+
+
+MEASURED = {
+    "_aws": {"Timestamp": 1, "CloudWatchMetrics": [{"Metrics": [{"Name": "Failed"}] * 6}]},
+    "Queue": "q" * 80,
+    "Failed": 1,
+}
+
+
+def test_what_bears_metrics_is_written_at_any_level_with_them_at_the_root(desk: Desk) -> None:
+    log = desk.configure(level="error")
+    log.info("delivered", seconds=1.5, **{logs.METRICS: MEASURED})
+    log.warning("no")
+    (line,) = desk.lines
+    assert line["event"] == "delivered"
+    assert line.items() >= MEASURED.items()
+    assert logs.METRICS not in line
+
+
+@given(facts=st.dictionaries(any_text(max_size=5000), VALUES, max_size=40))
+@example(facts={"Failed": "yes", "Queue": 7, "exception": "\x00" * 9000, "error": "x" * 9000})
+@example(facts={str(number) + "\x00" * 5000: "\x00" * 5000 for number in range(10)})
+def test_metrics_come_whole_whatever_else_the_line_holds(facts: dict[str, Any]) -> None:
+    line = logs.render(None, "info", {"timestamp": "t", "level": "info", "event": "e", **facts, logs.METRICS: MEASURED})
+    assert len(line) <= 4096
+    found = json.loads(line)
+    assert found.items() >= MEASURED.items()
+    assert list(found)[:3] == list(MEASURED), "and first"
