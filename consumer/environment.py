@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
+from consumer import databaseurl
 from consumer.errors import SettingsError, problem
 from consumer.settings import PREFIX, Settings, extra
 
@@ -32,7 +31,6 @@ PHRASES = {
     "time_parsing": "{unit}",
 }  # by pydantic's type of error
 COUNTS_LAG = 60.0  # seconds; SQS: approximate counts are right a minute after the last change
-DATABASES = ("postgresql", "sqlite")
 PASSED_ON = {"CONSUMER_STOP_WAIT_SECONDS", "CONSUMER_LOG_FD"}  # set by `consumer up` for its processes; not settings
 
 
@@ -98,39 +96,13 @@ def _times(settings: Settings) -> Iterator[str]:
 
 
 def _choices(settings: Settings) -> Iterator[str]:
-    url = settings.database_url.get_secret_value() if settings.database_url else ""
-    scheme = url.partition(":")[0].partition("+")[0]
-    if url and scheme not in DATABASES:
-        yield problem(
-            "CONSUMER_DATABASE_URL", "a URL that begins with postgresql:// or sqlite:///", f"{scheme}:", "correct it"
-        )
-    elif url and not _is_whole(url, scheme):
-        expected = "postgresql://user:password@host:5432/name, or sqlite:////path/of/a/file"
-        yield problem(
-            "CONSUMER_DATABASE_URL", expected, "one without a file, or with a port that is none", "correct it"
-        )
-    if scheme == "sqlite" and "FARGATE" in os.environ.get("AWS_EXECUTION_ENV", ""):
-        yield problem(
-            "CONSUMER_DATABASE_URL", "a database that all tasks share, since Fargate's disk goes with its task",
-            "sqlite", "take PostgreSQL",
-        )  # fmt: skip
+    if settings.database_url is not None and (fault := databaseurl.wrong(settings.database_url.get_secret_value())):
+        yield fault
     if settings.metrics == "emf" and settings.log_format != "json":
         yield problem(
             "CONSUMER_METRICS with CONSUMER_LOG_FORMAT", "JSON lines, which CloudWatch reads metrics from",
             settings.log_format, "take json, or no metrics",
         )  # fmt: skip
-    if scheme == "postgresql" and find_spec("psycopg") is None:
-        yield problem("CONSUMER_DATABASE_URL", "a driver for PostgreSQL", "none", "install consumer[postgres]")
-
-
-def _is_whole(url: str, scheme: str) -> bool:
-    """Say whether a database's URL can be read. One in memory would be each process's own."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return False
-    return scheme != "sqlite" or parts.path not in ("", "/", "/:memory:")
 
 
 def _doubts(settings: Settings) -> Iterator[str]:

@@ -20,6 +20,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 GROUND = {
     "settings",
     "environment",
+    "databaseurl",
     "logs",
     "sink",
     "lane",

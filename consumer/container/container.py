@@ -52,7 +52,10 @@ class Container:
             self.journal.warning(f"{name} (pid {pid}) ended: {how}{_circumstances(death)}", {ABNORMAL: 1})
         if self.lives.lost() and not told:
             return self._leave(Leaving.BROKEN.value, "the run directory is gone")
-        self.lives.leave_word(facts, code, told=told)
+        try:
+            self.lives.leave_word(facts, code, told=told)
+        except OSError as error:  # a full disk: it costs the word, and a second
+            self.journal.warning(f"the agent is not told how {name} (pid {pid}) ended: {error}")
         self.lives.sweep()
         return self._judge(death)
 

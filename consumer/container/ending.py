@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from consumer.container.exits import explained
-from consumer.process import pulse
+from consumer.process import pulse, whole
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ def described(life: dict[str, Any], ending: Ending, *, starved: bool | None) -> 
 
 
 def _write(path: Path, facts: dict[str, Any]) -> None:
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(json.dumps(facts))
-    beside.rename(path)
+    data = json.dumps(facts).encode()
+    try:
+        whole.replace(str(path), f"{path}.tmp", data)
+    except OSError as error:
+        if error.errno not in whole.FULL or not path.exists() or not whole.overwrite(str(path), data):
+            raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from consumer.container import ending
@@ -28,6 +29,16 @@ def kill(life: dict[str, Any], number: int = signal.SIGKILL) -> None:
         os.killpg(pid, number)
     else:
         os.kill(pid, number)
+
+
+def end_started(pid: int, number: int = signal.SIGKILL) -> None:
+    """Signal what a dead process's handler has started: it would go on with a message that somebody else is given.
+
+    Only where nobody else can have the pid: the number of a group stays taken while the group has members. What has
+    left the group (a daemon) goes on. Raises OSError when it is another user's.
+    """
+    with suppress(ProcessLookupError):  # nothing, which is the usual case
+        os.killpg(pid, number)
 
 
 class Kills:

@@ -35,7 +35,10 @@ class Lives:
         return pulse.read(path) | pulse.read(path.with_suffix(ending.KILL))
 
     def leave_word(self, life: dict[str, Any], code: int, *, told: bool) -> None:
-        """Leave word for the agent, which gives a dead life's messages back and is not told how it ended."""
+        """Leave word for the agent, which gives a dead life's messages back and is not told how it ended.
+
+        Raises OSError when it cannot be kept.
+        """
         if life.get("in_hand"):
             ending.leave_word(self._folder, life, code, told=told)
 
@@ -62,5 +65,5 @@ class Lives:
                 path.unlink(missing_ok=True)
 
     def _is_needed(self, path: Path) -> bool:
-        in_hand = pulse.read(path).get("in_hand", {})
+        in_hand = pulse.life(path).get("in_hand", {})
         return any(entry.get("lease_until", 0) > self._clock.time() for entry in in_hand.values())

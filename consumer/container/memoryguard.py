@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consumer.lane import Lane
-from consumer.process import cgroup, memory
+from consumer.process import cgroup, memory, offspring
+from consumer.process.memory import Memory
 from consumer.settings import AUTO
 
 if TYPE_CHECKING:
@@ -62,12 +63,14 @@ class MemoryGuard:
         return bool(self._budget) and self._clock.monotonic() >= self._next_look
 
     def _over_hard_limit(self, life: dict[str, Any]) -> bool:
-        if resident(life["pid"]) <= self._hard:
+        pids = _family(life)
+        if sum(map(resident, pids)) <= self._hard:
             return False
-        found = memory.measure(life["pid"])
+        found = weighed(pids)
         if found is None or found.uss <= self._hard:
             return False
-        why = f"{found.uss:.0f} MiB of private memory during a message, of {self._hard:.0f} at most"
+        also = ", with what its handler has started," if len(pids) > 1 else ""
+        why = f"{found.uss:.0f} MiB of private memory{also} during a message, of {self._hard:.0f} at most"
         self._kills.end(life, why, suspects=True)
         return True
 
@@ -82,10 +85,10 @@ class MemoryGuard:
         at_work = [life for life in lives if life["state"] != "starting"]
         if self._processes - len(at_work) >= max(1, self._processes // RESTARTING):
             return
-        weighed = [(found.uss, life) for life in at_work if (found := memory.measure(life["pid"]))]
-        if not weighed:
+        all_weighed = [(found.uss, life) for life in at_work if (found := weighed(_family(life)))]
+        if not all_weighed:
             return
-        uss, fattest = max(weighed, key=lambda one: one[0])
+        uss, fattest = max(all_weighed, key=lambda one: one[0])
         self._next = self._clock.monotonic() + ONE_IN
         why = f"the container holds {used:.0f} of {self._budget:.0f} MiB, and it the most: {uss:.0f} MiB"
         if fattest["in_hand"]:
@@ -98,11 +101,25 @@ class MemoryGuard:
         found = cgroup.used()
         if found:
             return found
-        pids = [os.getpid(), os.getppid(), *(life["pid"] for life in lives)]
+        pids = [os.getpid(), os.getppid(), *(pid for life in lives for pid in _family(life))]
         most = sum(map(resident, pids))
         if most <= FULL * self._budget:  # cheaply read; shared pages, counted once, make it less
             return most
-        return sum(one.pss for one in map(memory.measure, pids) if one is not None)
+        whole = weighed(pids)
+        return whole.pss if whole else 0.0
+
+
+def _family(life: dict[str, Any]) -> list[int]:
+    """Give a process with what its handler has started, a browser, say; looked for only during a message."""
+    return offspring.family(life["pid"]) if life["in_hand"] else [life["pid"]]
+
+
+def weighed(pids: list[int]) -> Memory | None:
+    """Give the memory of processes together, in MiB; nothing when all of them are gone."""
+    found = [one for one in map(memory.measure, pids) if one is not None]
+    if not found:
+        return None
+    return Memory(*(sum(getattr(one, name) for one in found) for name in ("uss", "pss", "rss")))
 
 
 def resident(pid: int) -> float:

@@ -17,6 +17,7 @@ from supervisor.options import ServerOptions
 from supervisor.states import SupervisorStates
 
 from consumer.container import child
+from consumer.container.kill import end_started
 from consumer.errors import problem
 from consumer.process.stop import BLOCKED, Leaving
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from consumer.container.waker import Waker
 
 LOWEST = 3  # the first descriptor after the standard ones
+WORN_OUT = {leaving.value for leaving in Leaving if leaving.worn_out}  # nothing is in hand then
+SPARING = signal.SIGTERM  # multiprocessing's tracker does not heed it: it still has to remove what it knows of
 
 
 class Options(ServerOptions):  # type: ignore[misc]
@@ -109,13 +112,25 @@ class Options(ServerOptions):  # type: ignore[misc]
         self._close_all_but(self._keep)
 
     def waitpid(self) -> tuple[int | None, int | None]:
-        """Reap one child, and note how it ended: supervisord's own events do not always say."""
-        pid, status = super().waitpid()
+        """Reap one child, and note how it ended: supervisord's own events do not always say.
+
+        Not supervisord's: that one reaps whichever it finds, and what a process has started must end before it is
+        reaped; after that its pid may be another one's.
+        """
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            ended = None
+        if ended is None:
+            return None, None
+        pid = ended.si_pid
         process = self.pidhistory.get(pid)
-        if process is not None and consumes(process):
-            self._guarded(self._container.ended, process.config.name, pid, status, told=process.killing)
-        elif pid:
+        if process is None or not consumes(process):
             self._container.lives.forget(pid)
+            return os.waitpid(pid, 0)
+        self._guarded(end_started, pid, SPARING if _is_worn_out(ended) else signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        self._guarded(self._container.ended, process.config.name, pid, status, told=process.killing)
         return pid, status
 
     def _close_all_but(self, kept: frozenset[int]) -> None:
@@ -135,12 +150,16 @@ class Options(ServerOptions):  # type: ignore[misc]
             self._guarded(self._container.not_started, process.config.name, process.spawnerr)
 
     def _guarded(self, judge: Any, *facts: Any, **more: Any) -> None:  # noqa: ANN401 - any of the three above
-        """Ask for a verdict, and end the container by it. PID 1 does not die of a full disk under its notes."""
+        """Do so, and end the container by its verdict. PID 1 does not die of a full disk under its notes."""
         try:
             if judge(*facts, **more):
                 self.mood = SupervisorStates.SHUTDOWN
         except Exception as error:  # noqa: BLE001
             self._container.journal.error(f"cannot judge how a process ended: {error!r}")
+
+
+def _is_worn_out(ended: os.waitid_result) -> bool:
+    return ended.si_code == os.CLD_EXITED and ended.si_status in WORN_OUT
 
 
 def is_ours(argv: Sequence[str]) -> bool:

@@ -35,4 +35,4 @@ class Picture:
             return
         version = (found.st_mtime_ns, found.st_ino)
         known = before.get(path)
-        self._read[path] = known if known and known[0] == version else (version, pulse.read(path))
+        self._read[path] = known if known and known[0] == version else (version, pulse.life(path))

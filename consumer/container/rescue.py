@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from consumer.container import ending
+from consumer.container import ending, kill
+from consumer.errors import described
 from consumer.lane import Lane
 from consumer.message.backoff import Backoff, within
 from consumer.message.queue import BATCH
@@ -52,6 +53,7 @@ class Case:
     starved: bool | None = None
     judged: bool = False
     released: bool = False
+    broken: str = ""
     waits: dict[str, int] = field(default_factory=dict)
     alone: dict[str, bool] = field(default_factory=dict)  # of each suspect, whether it was the only one
 
@@ -60,7 +62,7 @@ class Rescue:
     """A duty of the agent. What it knows it finds in the run directory.
 
     budget: the container's memory in MiB; 0 for unknown.
-    untold: seconds to wait for PID 1's word; stock supervisord leaves none.
+    untold: seconds to wait for PID 1's word; 0 under stock supervisord, which leaves none.
     release: releases a message's claim before the queue is told; it is given what the sign of life says of the message,
     and whether that was alone in the crash, None where it is no suspect. In a thread of its own, and not waited for
     beyond CLAIM_SECONDS.
@@ -97,10 +99,10 @@ class Rescue:
         self._cases = {path: case for path, case in found.items() if case is not None}
         for case in self._cases.values():
             case.starved = starved if case.starved is None else case.starved or starved
-        await asyncio.gather(*map(self._rescue, list(self._cases.values())))
+        await asyncio.gather(*map(self._try, list(self._cases.values())))
 
     def _open(self, path: Path) -> Case | None:
-        life = pulse.read(path)  # nothing when PID 1 has swept it, or when it is torn: then it will
+        life = pulse.life(path)  # nothing when PID 1 has swept it, or when it is torn: then it will
         return Case(path, life, self._clock.monotonic(), dict(life["in_hand"])) if life else None
 
     def _starved(self) -> bool | None:
@@ -112,6 +114,15 @@ class Rescue:
             self._starved_at = self._clock.monotonic()
         return self._clock.monotonic() - self._starved_at < DYING
 
+    async def _try(self, case: Case) -> None:
+        """Rescue one life. What breaks there ends no pass: the next one would tell the queue what others still tell."""
+        try:
+            await self._rescue(case)
+        except Exception as error:  # noqa: BLE001 - it is tried again in a second
+            if described(error) != case.broken:  # said once
+                self._log.error("rescue_broken", file=case.path.name, error=described(error), exc_info=error)
+            case.broken = described(error)
+
     async def _rescue(self, case: Case) -> None:
         how = ending.read(case.path)
         age = self._clock.monotonic() - case.since
@@ -119,6 +130,7 @@ class Rescue:
             return
         if case.left and not case.judged:
             self._judge(case, how)
+            self._end_started(case)
         self._drop_lapsed(case)
         await self._release_claims(case)
         keys = list(case.left)
@@ -148,6 +160,16 @@ class Rescue:
             for key, entry in running.items():
                 case.alone[key] = len(running) == 1
                 self._record(case, key, entry)
+
+    def _end_started(self, case: Case) -> None:
+        """End what the handlers had started, where PID 1 has not: stock supervisord leaves it to work on."""
+        pid = case.life["pid"]
+        if self._untold or pulse.started(pid) is not None:  # somebody has that pid anew, and so the group was empty
+            return
+        try:
+            kill.end_started(pid)
+        except OSError as error:
+            self._log.warning("not_killed", name=case.life["name"], pid=pid, error=str(error))
 
     def _weighed(self, life: dict[str, Any]) -> dict[str, Any]:
         """Correct what a life last said of its memory: it may have filled the container since.

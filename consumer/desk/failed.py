@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from argparse import ArgumentTypeError
 from contextlib import suppress
@@ -97,7 +98,8 @@ class _Desk:
 
     def __init__(self, letters: DeadLetters, arguments: Namespace, chosen: Filter) -> None:
         self._letters, self._arguments, self._chosen = letters, arguments, chosen
-        self._reopening = Reopening(letters.url)
+        sends = arguments.action == "retry" and not arguments.dry_run
+        self._reopening = Reopening(letters.url, os.environ.get("CONSUMER_DATABASE_URL", "") if sends else "")
         self._hand: Hand | None = None
         self._found: list[dict[str, Any]] = []
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumer import environment
 from consumer.desk.table import table
-from consumer.errors import LedgerError, SettingsError, described, problem
+from consumer.errors import LedgerError, SettingsError, problem
 from consumer.message import database, schema
 from consumer.message.ledger import Ledger
 from consumer.process import output
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
 
     from sqlalchemy import Engine
-
-    from consumer.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -30,45 +29,64 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(arguments: Namespace) -> int:
-    """Do it; return 1 when the database does not answer, 64 when there is no ledger or it is too new."""
+    """Do it; return 1 when the database does not answer, 64 when there is no ledger or it is none of this version's.
+
+    It reads no settings but those that it needs: a job that prepares a deployment has no queue and no handler.
+    """
+    act, page = ACTIONS[arguments.action]
     try:
-        settings, _ = environment.load()
-        engine = database.engine(_url(settings), connections=1)
-        ledger = Ledger.of(settings, engine)
-        facts = ACTIONS[arguments.action](engine, ledger)
+        facts = _done(act)
     except (SettingsError, LedgerError) as error:
         return output.refuse(error)
     except (SQLAlchemyError, OSError) as error:
-        print(
-            f"the ledger: expected an answer of its database; got {described(database.origin(error))}", file=sys.stderr
-        )
+        print(f"the ledger: expected an answer of its database; got {database.explained(error)}", file=sys.stderr)
         return 1
-    engine.dispose()
-    print(json.dumps(facts) if arguments.json else table(("", "rows"), list(facts.items())))
+    print(json.dumps(facts) if arguments.json else page(facts))
     return 0
 
 
-def _url(settings: Settings) -> str:
-    if settings.database_url is None:
-        raise SettingsError([problem("CONSUMER_DATABASE_URL", "the ledger's database", "none", "set it")])
-    return settings.database_url.get_secret_value()
+def _done(act: Callable[[Engine], dict[str, Any]]) -> dict[str, Any]:
+    engine = database.engine(_given("CONSUMER_DATABASE_URL", "the ledger's database"), connections=1)
+    try:
+        return act(engine)
+    finally:
+        engine.dispose()
 
 
-def _migrate(engine: Engine, _: Ledger) -> dict[str, int]:
+def _given(name: str, expected: str) -> str:
+    if not (value := os.environ.get(name, "")):
+        raise SettingsError([problem(name, expected, "none", "set it")])
+    return value
+
+
+def _migrate(engine: Engine) -> dict[str, Any]:
     return {"changes": int(schema.migrate(engine))}
 
 
-def _prune(engine: Engine, ledger: Ledger) -> dict[str, int]:
+def _migrated(facts: dict[str, Any]) -> str:
+    return "the ledger's table " + ("has been brought up to date" if facts["changes"] else "is up to date")
+
+
+def _prune(engine: Engine) -> dict[str, Any]:
     schema.migrate(engine)
-    removed = 0
+    ledger, removed = Ledger(engine, queue="", retention=0), 0  # expired rows are removed of every queue
     while rows := ledger.prune():
         removed += rows
     return {"removed": removed}
 
 
-def _stats(engine: Engine, ledger: Ledger) -> dict[str, int]:
+def _pruned(facts: dict[str, Any]) -> str:
+    return f"expired rows removed: {facts['removed']}"
+
+
+def _stats(engine: Engine) -> dict[str, Any]:
+    ledger = Ledger(engine, _given("CONSUMER_QUEUE_URL", "a queue's URL or name"), retention=0)
     schema.migrate(engine)
-    return ledger.counts()
+    return {"queue": ledger.queue} | ledger.counts()
 
 
-ACTIONS = {"migrate": _migrate, "prune": _prune, "stats": _stats}
+def _counted(facts: dict[str, Any]) -> str:
+    return table((f"queue {facts['queue']}", "rows"), [(name, facts[name]) for name in facts if name != "queue"])
+
+
+ACTIONS = {"migrate": (_migrate, _migrated), "prune": (_prune, _pruned), "stats": (_stats, _counted)}

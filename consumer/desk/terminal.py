@@ -45,5 +45,10 @@ def say(text: str) -> None:
 
 
 def clean(text: str, keep: str = "") -> str:
-    """Take out what a terminal would obey: the text may have come in with a message."""
-    return "".join(one if one.isprintable() or one in keep else "\N{REPLACEMENT CHARACTER}" for one in text)
+    """Take out what a terminal would obey: the text may have come in with a message. A line break becomes a space."""
+    harmless = ((one if one.isprintable() or one in keep else _instead(one)) for one in text)
+    return "".join(harmless)
+
+
+def _instead(obeyed: str) -> str:
+    return " " if obeyed.isspace() else "\N{REPLACEMENT CHARACTER}"

@@ -82,7 +82,7 @@ def decide(
         late = moment.until_deadline is not None and error.after + moment.usual_run > moment.until_deadline
         return Retry(within(error.after, left=moment.left_of_sqs), cause="asked", past_deadline=late)
     if attempt >= max_attempts:
-        return Reject(f"failed {attempt} times", error, cause)
+        return Reject("failed once" if attempt == 1 else f"failed {attempt} times", error, cause)
     delay, late = fit(
         backoff.delay(attempt, uniform),
         base=backoff.base,

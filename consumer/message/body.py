@@ -76,6 +76,20 @@ def unwrap(envelope: str, value: Any) -> Any:  # noqa: ANN401 - JSON
     raise Reject(f"body: expected the envelope {envelope} (an object with {wanted!r}); got {_shape(value)}")
 
 
+def inside(text: str, envelopes: Sequence[str]) -> str:
+    """Give what is inside a body's envelopes, which bear a time and a signature of their own each time that they come.
+
+    A body that is not in them stays as it is.
+    """
+    value: Any = text
+    try:
+        for envelope in envelopes:
+            value = unwrap(envelope, _parsed(value))
+    except (Reject, ValueError, RecursionError):
+        return text
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
 def _parsed(value: Any) -> Any:  # noqa: ANN401 - JSON
     return json.loads(value) if isinstance(value, str) else value
 

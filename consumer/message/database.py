@@ -5,13 +5,17 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from consumer import databaseurl
+from consumer.errors import SettingsError, text_of
+
 if TYPE_CHECKING:
-    from sqlalchemy import Dialect, ExceptionContext
+    from sqlalchemy import URL, Dialect, ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from consumer.settings import Settings
@@ -34,29 +38,43 @@ WAITS = ("08", "40", "53", "57")  # classes of SQLSTATE: connection, rollback, r
 LOCKED = "55P03"
 
 
-def engine(url: str, connections: int, *, statement_seconds: float = STATEMENT, ping: bool = False) -> Engine:
+def engine(
+    url: str, connections: int, *, statement_seconds: float = STATEMENT, ping: bool = False, reads: bool = False
+) -> Engine:
     """Make an engine; it connects when it is first used. A statement may take so long, 0 being without end.
 
     ping: ask a connection for a sign of life before each use. It costs a round trip, and the ledger's own statements
-    may be said again.
+    may be said again. reads: for somebody who writes nothing, and may have no right to. Raises SettingsError where the
+    URL leads to no database that we know.
     """
+    if fault := databaseurl.wrong(url):
+        raise SettingsError([fault])
     target = make_url(url)
     options: dict[str, Any] = {
         "pool_size": connections, "max_overflow": 0, "pool_timeout": STATEMENT, "pool_pre_ping": ping,
         "hide_parameters": True,  # of a body, perhaps: they must not come into the log with an error's text
     }  # fmt: skip
     if target.get_backend_name() == "sqlite":
-        plain = target.set(drivername="sqlite")  # as below: an application's own URL may name an asynchronous driver
-        made = create_engine(plain, **options, connect_args={"timeout": CONNECT, "check_same_thread": False})
-        event.listen(made, "connect", _mark)
-        event.listen(made, "connect", _configure)
-        event.listen(made, "begin", _begin)
-        return made
-    given = {name: value for name, value in LIBPQ.items() if name not in target.query}
+        return _on_sqlite(target, options, reads=reads)
+    ours = LIBPQ | {"target_session_attrs": "any"} if reads else LIBPQ
+    given = {name: value for name, value in ours.items() if name not in target.query}
     made = create_engine(target.set(drivername="postgresql+psycopg"), **options, connect_args=given)
     event.listen(made, "connect", _mark)
     event.listen(made, "do_connect", partial(_connect, statement_seconds))
     event.listen(made, "handle_error", _leave_replica)
+    return made
+
+
+def _on_sqlite(target: URL, options: dict[str, Any], *, reads: bool) -> Engine:
+    plain = target.set(drivername="sqlite")  # as above: an application's own URL may name an asynchronous driver
+    made = create_engine(plain, **options, connect_args={"timeout": CONNECT, "check_same_thread": False})
+    event.listen(made, "connect", _mark)
+    event.listen(made, "connect", _configure)
+    if reads:
+        event.listen(made, "do_connect", _open)
+    else:
+        event.listen(made, "connect", _write_ahead)
+        event.listen(made, "begin", _begin)
     return made
 
 
@@ -82,6 +100,14 @@ def away(error: BaseException) -> bool:
 def origin(error: BaseException) -> BaseException:
     """Give the driver's own error, whose text is without the statement."""
     return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def explained(error: BaseException) -> str:
+    """Put an error into one line: what the driver says, without the statement, its place in it, or a link."""
+    found = origin(error)
+    plain = found.args[0] if isinstance(found, SQLAlchemyError) and found.args else text_of(found)
+    said = getattr(getattr(found, "diag", None), "message_primary", None) or plain  # PostgreSQL's, where it came to it
+    return " ".join(f"{type(found).__qualname__}: {said}".split())
 
 
 def _mark(_: object, record: ConnectionPoolEntry) -> None:
@@ -110,10 +136,19 @@ def _leave_replica(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
+def _open(dialect: Dialect, _: object, args: Any, given: dict[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    """Open a file that is there: SQLite would make one, and what a path wrong by a letter leads to knows nothing."""
+    (path,) = args
+    return dialect.connect(f"file:{quote(path)}?mode=rw", **given | {"uri": True})
+
+
 def _configure(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None  # transactions begin as we say, below
-    connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
+    connection.isolation_level = None  # transactions begin as we say, below; without a word, each statement is one
     connection.execute(f"PRAGMA busy_timeout={CONNECT * 1000}")
+
+
+def _write_ahead(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
 
 
 def _begin(connection: Connection) -> None:

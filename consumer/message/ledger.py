@@ -71,7 +71,7 @@ class Ledger:
         on_postgresql = engine.dialect.name == "postgresql"
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if on_postgresql else engine
         self._insert: Any = (postgresql if on_postgresql else sqlite).insert
-        self._queue = queue.rpartition("/")[2]
+        self.queue = queue.rstrip("/").rpartition("/")[2]
         self._retention = retention
 
     @classmethod
@@ -86,6 +86,8 @@ class Ledger:
             row = connection.execute(self._claiming, given).one()
         if row.holder == holder:
             return Claim(key, row.fence, row.failures, row.crashes, row.suspect)
+        if row.done_before == message_id:
+            return Settled(DONE, message_id, digest, "")
         if row.state == OPEN:
             return Elsewhere(max(0.0, row.left))
         return Settled(row.state, row.message_id, row.digest, row.reason or "")
@@ -97,17 +99,19 @@ class Ledger:
         Made once: to build it anew would cost more than all the rest of a claim.
         """
         adding = self._insert(ledger).values(
-            queue=self._queue, key=bindparam("_key"), message_id=bindparam("_id"), digest=bindparam("_digest"),
+            queue=self.queue, key=bindparam("_key"), message_id=bindparam("_id"), digest=bindparam("_digest"),
             state=OPEN, fence=1, failures=0, crashes=0, suspect=False, redrives=0, holder=bindparam("_holder"),
             claimed_until=now() + bindparam("_seconds", type_=Double), began=now(), expires=now() + self._retention,
         )  # fmt: skip
         row, new = ledger.c, adding.excluded
-        another = row.message_id != new.message_id
+        done_before = row.done_before.is_not_distinct_from(new.message_id)
+        another = and_(row.message_id != new.message_id, not_(done_before))
         redriven = and_(row.state == DEAD, another)
         key_again = and_(row.state == DONE, another, row.key_until <= now())
         unclaimed = or_(row.claimed_until.is_(None), row.claimed_until <= now())
-        afresh = or_(redriven, key_again, and_(row.expires <= now(), unclaimed))
-        taken = or_(afresh, and_(row.state == OPEN, unclaimed))
+        forgotten = and_(row.expires <= now(), unclaimed)
+        afresh = or_(redriven, key_again, forgotten)
+        taken = or_(afresh, and_(row.state == OPEN, unclaimed, not_(done_before)))
 
         def taking(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
             return case((taken, value), else_=row[name])
@@ -125,6 +129,7 @@ class Ledger:
                 "fence": taking("fence", row.fence + 1),
                 "redrives": case((redriven, row.redrives + 1), else_=row.redrives),
                 "ended": taking("ended", null()),
+                "done_before": case((forgotten, null()), (key_again, row.message_id), else_=row.done_before),
             },
         ).returning(*ledger.c, (row.claimed_until - now()).label("left"))
         return claiming
@@ -169,7 +174,7 @@ class Ledger:
         Asked twice, it is one redrive. Return how many were dead.
         """
         row = ledger.c
-        dead = and_(row.queue == self._queue, row.state == DEAD, *([row.key == key] if key else []))
+        dead = and_(row.queue == self.queue, row.state == DEAD, *([row.key == key] if key else []))
         afresh: dict[str, Any] = {
             "state": OPEN,
             "failures": 0,
@@ -223,7 +228,7 @@ class Ledger:
         }
         sums = [func.coalesce(func.sum(case((which, 1), else_=0)), 0).label(name) for name, which in wanted.items()]
         with self._engine.begin() as connection:
-            found = connection.execute(select(*sums).where(row.queue == self._queue)).one()
+            found = connection.execute(select(*sums).where(row.queue == self.queue)).one()
         return {name: int(found[index]) for index, name in enumerate(wanted)}
 
     def _change(self, claim: Claim, values: dict[str, Any], within: Connection | None = None) -> bool:
@@ -240,7 +245,7 @@ class Ledger:
             return found is not None and tuple(found) == (claim.fence, values.get("state", OPEN))
 
     def _is(self, key: str) -> ColumnElement[bool]:
-        return and_(ledger.c.queue == self._queue, ledger.c.key == key)
+        return and_(ledger.c.queue == self.queue, ledger.c.key == key)
 
 
 def storable(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
@@ -20,7 +19,8 @@ from consumer.message.schema import ledger as table
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Row
 
-CONNECTIONS = 2
+CONNECTIONS = 2  # for all threads of a web application: a question takes a millisecond
+_engines: dict[tuple[int, str, str], tuple[Engine, Ledger]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ def lookup(key: str, *, queue: str = "", database_url: str = "") -> Found:
     """Look a message up by its key: its message id, or what the handler's `key=` gives.
 
     queue: its name or URL (CONSUMER_QUEUE_URL). database_url: the ledger's (CONSUMER_DATABASE_URL).
-    Raises SettingsError where one of them is neither given nor set, SQLAlchemy's errors when the database is away.
+    Raises SettingsError where one of them is wrong, or neither given nor set; SQLAlchemy's errors when the database is
+    away, or its SQLite file not there. It writes nothing: the right to SELECT is enough, and so is a replica.
     """
     queue, url = _given("CONSUMER_QUEUE_URL", queue), _given("CONSUMER_DATABASE_URL", database_url)
     row = _row(key, *_opened(os.getpid(), url, queue))
@@ -68,9 +69,13 @@ def _row(key: str, engine: Engine, ledger: Ledger) -> Row[Any] | None:
         return None
 
 
-@cache
 def _opened(pid: int, url: str, queue: str) -> tuple[Engine, Ledger]:
-    """Give a process's own: what it is forked from may have looked up already, and a connection serves one process."""
-    del pid
-    engine = database.engine(url, CONNECTIONS)
-    return engine, Ledger(engine, queue, retention=0)
+    """Give a process's own: what it is forked from may have looked up already, and a connection serves one process.
+
+    Of threads that ask first at the same moment one has its engine kept: the others' have not connected yet.
+    """
+    found = _engines.get((pid, url, queue))
+    if found is None:
+        engine = database.engine(url, CONNECTIONS, ping=True, reads=True)
+        found = _engines.setdefault((pid, url, queue), (engine, Ledger(engine, queue, retention=0)))
+    return found

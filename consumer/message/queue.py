@@ -141,9 +141,9 @@ def threads(settings: Settings) -> int:
 
 
 def locate(sqs: SQSClient, name: str, account: str = "") -> str:
-    """Give a queue's URL; a URL is taken as it is."""
+    """Give a queue's URL; a URL is taken as it is, but for a slash behind it: its last word is the queue's name."""
     if "://" in name:
-        return name
+        return name.rstrip("/")
     owner: Any = {"QueueOwnerAWSAccountId": account} if account else {}
     return sqs.get_queue_url(QueueName=name, **owner)["QueueUrl"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
@@ -15,6 +16,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    delete,
+    func,
     insert,
     inspect,
     select,
@@ -23,12 +26,16 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from consumer.errors import LedgerError
+from consumer.errors import LedgerError, problem
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-VERSION = 1
+UPGRADES: tuple[tuple[str, ...], ...] = ()
+"""The statements that bring version 1 to 2, 2 to 3 and so on, in both databases' SQL. The tables below are the newest.
+
+Processes of the version before go on meanwhile: what comes in must have a default or may be null, and nothing goes out.
+"""
 LOCK = 0x636F6E73756D6572  # an advisory lock's name: "consumer"
 
 OPEN, DONE, DEAD = "open", "done", "dead"
@@ -51,6 +58,7 @@ ledger = Table(
     Column("claimed_until", Double),  # times are seconds since 1970 by the database's clock, which is everybody's
     Column("began", Double, nullable=False),
     Column("ended", Double),
+    Column("done_before", String(128)),  # the message that was done with this key before another one had it
     Column("key_until", Double),  # done: until then another message with this key is a repeat
     Column("result", Text),  # JSON
     Column("reason", Text),
@@ -77,29 +85,60 @@ def _on_sqlite(*_: object, **__: object) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
+def newest() -> int:
+    """Give the version that this program makes."""
+    return len(UPGRADES) + 1
+
+
 def migrate(engine: Engine) -> bool:
     """Bring the schema to this version, safely while others try the same; return whether there was anything to do.
 
-    Raises LedgerError when the database's schema is newer than this program.
+    Raises LedgerError when the database's schema is newer than this program, or a table with its name is another one.
     """
+    on_postgresql = engine.dialect.name == "postgresql"
+    if on_postgresql:  # what another one has done must be seen, once it has been waited for
+        engine = engine.execution_options(isolation_level="READ COMMITTED")
     with engine.begin() as connection:
-        if _is_current(connection):
+        if _found(connection) == newest():
             return False
     with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":  # SQLite's transactions begin with the lock on the whole file
+        if on_postgresql:  # SQLite's transactions begin with the lock on the whole file
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        if _is_current(connection):
+        found = _found(connection)
+        if found == newest():
             return False
-        metadata.create_all(connection)
-        connection.execute(insert(version).values(version=VERSION))
+        _upgrade(connection, found)
     return True
 
 
-def _is_current(connection: Connection) -> bool:
-    if not inspect(connection).has_table(version.name):
-        return False
-    found = connection.scalar(select(version.c.version))
-    if found is not None and found > VERSION:
-        wrong = f"the ledger's table: expected version {VERSION} or older; got {found}. To do: run a newer consumer."
+def _upgrade(connection: Connection, found: int) -> None:
+    if found == 0:
+        metadata.create_all(connection)
+    else:
+        for statement in chain.from_iterable(UPGRADES[found - 1 :]):
+            connection.execute(text(statement))
+    _compare(connection)
+    connection.execute(delete(version))
+    connection.execute(insert(version).values(version=newest()))
+
+
+def _found(connection: Connection) -> int:
+    """Give the database's version, 0 where a table is missing."""
+    tables = inspect(connection)
+    if not tables.has_table(version.name) or not tables.has_table(ledger.name):
+        return 0
+    found = connection.scalar(select(func.max(version.c.version))) or 0
+    if found > newest():
+        wrong = f"the ledger's table: expected version {newest()} or older; got {found}. To do: run a newer consumer."
         raise LedgerError(wrong)
-    return found == VERSION
+    if found == newest():
+        _compare(connection)
+    return found
+
+
+def _compare(connection: Connection) -> None:
+    """Look whether the table has its columns: one that somebody else has made would refuse every claim."""
+    there = {column["name"] for column in inspect(connection).get_columns(ledger.name)}
+    if missing := [column.name for column in ledger.c if column.name not in there]:
+        got = f"one without {', '.join(missing)}"
+        raise LedgerError(problem(f"the table {ledger.name}", "the ledger's", got, "rename it, and start again"))

@@ -63,7 +63,8 @@ def explained(error: BaseException) -> str:
     """Put an error into words, with what to do about those that waiting does not cure."""
     name = code(error)
     remedy = next((remedy for part, remedy in REMEDIES.items() if part in name), "")
-    return f"{name}: {error}" + (f" To do: {remedy}." if remedy else "")
+    said = f"{name}: {error}"
+    return f"{said.rstrip('.')}. To do: {remedy}." if remedy else said
 
 
 def trouble(error: BaseException) -> Trouble:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.process import memory
+from consumer.process import memory, whole
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -22,15 +22,28 @@ class Beat:
         self._pulse, self._log = life.pulse, life.log
         self._sink = sink
         self._weighed: int | None = None
+        self._full = False
         self._every = min(LONGEST, life.settings.pulse_timeout / 4)
 
     def start(self) -> None:
         """Beat now, and from now on."""
         self._pulse.write(**self._memory())
-        if self._pulse.trouble:  # nobody would see this process live or die any more
-            self._stop.tell(f"the run directory is gone: {self._pulse.trouble}", Leaving.BROKEN)
+        self._look()
         self._sink.flush()
         self._clock.call_later(self._every, self.start)
+
+    def _look(self) -> None:
+        """Leave when the run directory is gone: nobody would see this process live or die any more.
+
+        A full one is none of its doing, and the next process would find it no better.
+        """
+        trouble, was_full = self._pulse.trouble, self._full
+        self._full = trouble is not None and trouble.errno in whole.FULL
+        if self._full and not was_full:
+            meanwhile = "messages are handled; those of a process that dies may come back only when their leases end"
+            self._log.error("run_directory_full", error=str(trouble), meanwhile=meanwhile)
+        if trouble and not self._full:
+            self._stop.tell(f"the run directory is gone: {trouble}", Leaving.BROKEN)
 
     def _memory(self) -> dict[str, float]:
         """Read the memory, unless nothing has been done since: that would be half of what an idle process costs."""

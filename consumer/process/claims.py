@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from consumer.errors import LedgerError, NotWritten, described
 from consumer.message import database, schema, transaction
+from consumer.message.body import inside
 from consumer.message.ledger import Claim, Elsewhere, Ledger, Settled
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.message.transaction import Transaction
@@ -42,7 +43,7 @@ class Claims(Books):
         settings = life.settings
         width = min(4, settings.concurrency)
         self._clock, self._stop, self._pulse, self._log = life.clock, life.stop, life.pulse, life.log
-        self._lease_seconds = settings.visibility_timeout
+        self._lease_seconds, self._envelopes = settings.visibility_timeout, settings.envelope
         self._engine = database.of(settings, width)
         self._sessions = transaction.sessions(settings)
         self._ledger = Ledger.of(settings, self._engine)
@@ -64,7 +65,7 @@ class Claims(Books):
         """Wait while the database is away: a message that is received could not be claimed."""
         stop = self._stop
         while self.asking.away and not stop.requested.done():
-            await self.asking.ask(self._ledger.answers, seconds=PATIENCE, until=stop.requested)
+            await self.asking.ask(self._ledger.answers, seconds=PATIENCE, until=stop.requested, proves=False)
 
     def transaction(self) -> Transaction:
         """Make room for what a handler writes."""
@@ -79,7 +80,8 @@ class Claims(Books):
         if named.error is not None:
             hand.ran = Ran("raised", named.error)
             return decide(hand)
-        digest = hashlib.sha256(message.text.encode("utf-8", "surrogatepass")).hexdigest()
+        text = inside(message.text, self._envelopes)
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         holder = f"{hand.key}.{message.receipt_handle}"[-128:]
         answer = await self.asking.ask(
             lambda: self._ledger.claim(named.value, message.id, digest, self._seconds_of(hand), holder),

@@ -126,6 +126,10 @@ class Invoker:
                 failed.append((getattr(hook, "__qualname__", repr(hook)), error))
         return failed
 
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Give what goes on on the user's loop, which between two messages should be nothing."""
+        return self._loop.tasks()
+
     async def _ended_or_interrupted(self, call: Call) -> Ran:
         if not call.done.done():
             call.cancel()
@@ -204,6 +208,10 @@ class UserLoop:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Give the tasks that have not ended; from any thread."""
+        return list(asyncio.all_tasks(self._loop)) if self._loop else []
 
     def run(self, function: Callable[[], Any], own: contextvars.Context) -> OnLoop:
         """Run an async function; its future is done on the running loop."""

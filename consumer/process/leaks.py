@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consumer.process.connections import Connections
 from consumer.process.growth import Growth
@@ -11,6 +11,7 @@ from consumer.process.traces import STOP_SIGNALS, kinds
 from consumer.process.tripwire import Tripwire
 
 if TYPE_CHECKING:
+    from asyncio import Task
     from collections.abc import Callable
 
     from consumer.process.life import Life
@@ -23,13 +24,18 @@ TURNS, TURN = 5, 0.01  # how often, and for how many seconds, a thread or child 
 
 
 class Leaks:
-    """Looks after messages, whenever none is in hand. Made when the process's signals are its own."""
+    """Looks after messages, whenever none is in hand. Made when the process's signals are its own.
 
-    def __init__(self, life: Life, read: Callable[[], Memory | None]) -> None:
+    read: the process's memory. tasks: what has not ended on the user's loop.
+    """
+
+    def __init__(
+        self, life: Life, read: Callable[[], Memory | None], tasks: Callable[[], list[Task[Any]]] = list
+    ) -> None:
         self._settings, self._clock, self._stop, self._log = life.settings, life.clock, life.stop, life.log
         self._read = read
         self._ignored = life.settings.leaks == "ignore"
-        self._wire = Tripwire([STOP_SIGNALS] if self._ignored else kinds(life.settings.concurrency))
+        self._wire = Tripwire([STOP_SIGNALS] if self._ignored else kinds(life.settings.concurrency, tasks))
         self._connections = Connections(life.clock)
         self._growth = Growth()
         self._looked = 0

@@ -1,4 +1,4 @@
-"""What to do about an error of the queue: wait, or, when waiting does not cure it, leave after a while."""
+"""What to do about an error of the queue or the ledger: wait, or, where waiting does not cure it, leave in the end."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ FIRST, LONGEST = 0.5, 30.0  # seconds
 
 
 class Verb(Enum):
-    """What the queue is asked for, each by a right of its own: a role that may receive may not be allowed to delete."""
+    """What is asked for, each by a right of its own: a role that may receive may not be allowed to delete."""
 
     RECEIVE = "receive"
     RENEW = "renew"
     SETTLE = "settle"
+    LEDGER = "ledger"
 
 
 class Patience:
@@ -32,7 +33,7 @@ class Patience:
         self.why = ""
 
     def answered(self, verb: Verb) -> None:
-        """Note that the queue has done what it was asked for."""
+        """Note that what was asked for was done."""
         self._refused_since.pop(verb, None)
         if verb is Verb.RECEIVE:
             self._errors = 0
@@ -41,8 +42,13 @@ class Patience:
         """Note an error; return whether the queue will not do this at all, so that waiting does not cure it."""
         if trouble(error) is not Trouble.REFUSED:
             return False
-        self._note(verb, error)
+        self.note(verb, explained(error))
         return True
+
+    def note(self, verb: Verb, why: str) -> None:
+        """Note that a verb was refused, and why."""
+        self._refused_since.setdefault(verb, self._clock.monotonic())
+        self.why = why
 
     def over(self) -> bool:
         """Whether it is time to leave: a verb has been refused for so long, and not been answered since."""
@@ -60,7 +66,7 @@ class Patience:
         if kind is Trouble.AWAY:
             self._refused_since.pop(Verb.RECEIVE, None)
         else:
-            self._note(Verb.RECEIVE, error)
+            self.note(Verb.RECEIVE, explained(error))
         if self.over():
             return None
         longest = min(LONGEST, FIRST * 2.0 ** min(self._errors, 16))
@@ -68,7 +74,3 @@ class Patience:
         if since := self._refused_since.get(Verb.RECEIVE):
             wait = min(wait, since + self._seconds - self._clock.monotonic())
         return max(wait, 0.05)
-
-    def _note(self, verb: Verb, error: BaseException) -> None:
-        self._refused_since.setdefault(verb, self._clock.monotonic())
-        self.why = explained(error)

@@ -5,10 +5,12 @@ Standard library only: the health check reads pulses and must start at once.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from consumer.process import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -53,23 +55,25 @@ class Pulse:
     def write(self, **changes: object) -> None:
         """Note the changes and write the file.
 
-        A run directory that is gone is noted in `trouble`, which the next beat looks at: it must not keep from being
-        settled what is in hand.
+        A run directory that is gone or full is noted in `trouble`, which the next beat looks at: it must not keep from
+        being settled what is in hand.
         """
         self.facts.update(changes, beat=self._wall())
+        data = json.dumps(self.facts).encode()
         try:
-            data = json.dumps(self.facts).encode()
-            beside = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                if os.write(beside, data) < len(data):  # a half of it must not take the whole one's place
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._beside)
-            finally:
-                os.close(beside)
-            os.rename(self._beside, self._name)  # noqa: PTH104 - twice a message: pathlib doubles the cost
+            whole.replace(self._name, self._beside, data)
         except OSError as error:
             self.trouble = error
+            if error.errno in whole.FULL:
+                self._squeeze(data)
         else:
             self.trouble = None
+
+    def _squeeze(self, data: bytes) -> None:
+        """Write into the room that the file has; at least the beat, or a process that lives would be killed."""
+        with suppress(OSError):  # there is no file yet
+            if not whole.overwrite(self._name, data) and (before := life(self.path)):
+                whole.overwrite(self._name, json.dumps({**before, "beat": self.facts["beat"]}).encode())
 
     def hold(self, key: str, **facts: object) -> None:
         """Note a message in hand, or what has changed about it."""
@@ -95,7 +99,7 @@ class Pulse:
 
 def path_of(folder: Path, life: Mapping[str, Any]) -> Path:
     """Give a life's file, from its process's name, its pid and its start."""
-    return folder / f"{life['name']}.{life['pid']}.{life['start_ticks']}{SIGN}"
+    return folder / _named(life)
 
 
 def life_of(name: str) -> tuple[int, int] | None:
@@ -115,20 +119,33 @@ def lives(folder: Path, *, over: bool, forms: tuple[str, ...] = (SIGN,)) -> Iter
     except OSError:
         return
     for name in names:
-        life = life_of(name)
-        if life and name.endswith(forms) and (started(life[0]) != life[1]) == over:
+        who = life_of(name)
+        if who and name.endswith(forms) and (started(who[0]) != who[1]) == over:
             yield folder / name
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read one life's file; nothing when it is gone, its life being over, or torn by a full disk."""
+    """Read what a file tells; nothing when it is gone, its life being over, or torn by a full disk."""
     try:
-        facts: dict[str, Any] = json.loads(path.read_text())
+        facts = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return facts
+    return facts if isinstance(facts, dict) else {}
+
+
+def life(path: Path) -> dict[str, Any]:
+    """Read one life's file; nothing when it is none: what a handler keeps there may have a name of the same form."""
+    facts = read(path)
+    in_hand = facts.get("in_hand")
+    entries = in_hand.values() if isinstance(in_hand, dict) else [None]
+    is_one = path.name == _named(facts) and all(isinstance(entry, dict) for entry in entries)
+    return facts if is_one else {}
 
 
 def living(folder: Path) -> list[dict[str, Any]]:
     """Read the files of the lives that are going on, in order of process names."""
-    return [life for path in lives(folder, over=False) if (life := read(path))]
+    return [found for path in lives(folder, over=False) if (found := life(path))]
+
+
+def _named(facts: Mapping[str, Any]) -> str:
+    return f"{facts.get('name')}.{facts.get('pid')}.{facts.get('start_ticks')}{SIGN}"

@@ -15,15 +15,16 @@ import tempfile
 import threading
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consumer.lane import Worker
+from consumer.process import offspring
 from consumer.process.forking import LOOP_SIGNALS
 from consumer.process.tripwire import FEW, Kind, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from asyncio import Task
+    from collections.abc import Callable, Mapping
 
 DESCRIPTORS = 50  # more than at the life's start, and two for each slot: pools and kept connections are no leak
 TEMPORARY = 20  # files: a handler may well keep a few for its process's life
@@ -37,8 +38,8 @@ _sigaction = getattr(ctypes.CDLL(None), "sigaction", None)
 _answer = ctypes.create_string_buffer(256)  # larger than any struct sigaction; made anew it would double the cost
 
 
-def kinds(slots: int) -> list[Kind]:
-    """Give all that is looked at, for a process that has so many messages in hand."""
+def kinds(slots: int, tasks: Callable[[], list[Task[Any]]]) -> list[Kind]:
+    """Give all that is looked at, for a process that has so many messages in hand; tasks: those of the user's loop."""
     most = DESCRIPTORS + 2 * slots
     return [
         STOP_SIGNALS,
@@ -48,6 +49,7 @@ def kinds(slots: int) -> list[Kind]:
         Kind("environment", lambda _: _environment(), environment),
         Kind("locale", lambda _: locale.setlocale(locale.LC_ALL), _instead),
         Kind("threads", lambda _: _threads(), threads, brief=True),
+        Kind("asyncio tasks", lambda _: tasks(), lambda _, now: listed(map(named, now)), brief=True),
         Kind("child processes", lambda _: _children(), _child_names, brief=True),
         Kind("descriptors", lambda _: len(os.listdir("/proc/self/fd")), lambda was, now: descriptors(was, now, most)),  # noqa: PTH208
         Kind("temporary files", _temporary, temporary, seldom=True),
@@ -135,15 +137,19 @@ def threads(before: list[threading.Thread], now: list[threading.Thread]) -> str:
     return listed(one.name for one in now if one not in before)
 
 
+def named(task: Task[Any]) -> str:
+    """Give a task's name and its coroutine's: the name alone is a number where nobody has given one."""
+    coroutine = task.get_coro()
+    return f"{task.get_name()} ({getattr(coroutine, '__qualname__', type(coroutine).__name__)})"
+
+
 def _children() -> frozenset[int]:
     """Give the children's pids, those of zombies too; multiprocessing's own helpers are there for the whole life."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # reaps nothing
     except ChildProcessError:  # there are none: the usual case costs one call
         return frozenset()
-    tasks = os.listdir("/proc/self/task")  # noqa: PTH208 - pathlib doubles the cost
-    found = {int(pid) for task in tasks for pid in _read(f"/proc/self/task/{task}/children").split()}
-    return frozenset(found - {_helper(*names) for names in HELPERS})
+    return frozenset(offspring.children() - {_helper(*names) for names in HELPERS})
 
 
 def _helper(module: str, holder: str, pid: str) -> int:
@@ -152,14 +158,7 @@ def _helper(module: str, holder: str, pid: str) -> int:
 
 
 def _child_names(before: frozenset[int], now: frozenset[int]) -> str:
-    return listed(f"{pid} ({_read(f'/proc/{pid}/comm').strip()})" for pid in now - before)
-
-
-def _read(path: str) -> str:
-    """Read a file of /proc; nothing when its process or thread has ended."""
-    with suppress(OSError):
-        return Path(path).read_text()
-    return ""
+    return listed(f"{pid} ({offspring.read(f'/proc/{pid}/comm').strip()})" for pid in now - before)
 
 
 def descriptors(before: int, now: int, most: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumer.errors import described
 from consumer.message import database
 from consumer.message.ledger import PRUNED, Claim, Ledger
 
@@ -42,7 +41,7 @@ def pruner(settings: Settings) -> Callable[[], tuple[int, bool]]:
         try:
             rows = ledger.prune()
         except database.TROUBLED as error:
-            raise ConnectionError(described(database.origin(error))) from error
+            raise ConnectionError(database.explained(error)) from error
         finally:
             engine.dispose()
         return rows, rows >= PRUNED

@@ -90,7 +90,8 @@ async def _life(
     kept = books.of_process(life, handler, invoker)
     delivery = Delivery(life, queue, invoker, Settler(life, queue), kept)
     recycle = Recycle(life, read=memory.measure, trim=memory.trim, **container)
-    loop = Loop(life, queue, kept, delivery, recycle, Tidy(life, invoker, Leaks(life, memory.measure)))
+    leaks = Leaks(life, memory.measure, invoker.tasks)
+    loop = Loop(life, queue, kept, delivery, recycle, Tidy(life, invoker, leaks))
     Beat(life, sink).start()
     try:
         leaving = await loop.run()

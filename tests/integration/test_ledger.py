@@ -10,13 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event, inspect, text, update
+from sqlalchemy import event, insert, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from consumer import cli
 from consumer.errors import LedgerError
 from consumer.message import database, schema
 from consumer.message.ledger import Answer, Claim, Elsewhere, Ledger, Settled
 from consumer.message.lookup import Found, lookup
+from support import databases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,6 +147,14 @@ def test_a_done_message_that_comes_back_while_another_one_with_its_key_waits_for
     pass_time(engine, 61)
     assert ledger.failed(claimed(ledger, message_id="m2"), "down")
     assert isinstance(asked(ledger), Settled), "m1 was done, whatever has become of m2"
+    waiting = claimed(ledger, message_id="m2")
+    assert (waiting.failures, waiting.fence) == (1, 3), "m1's coming changed nothing"
+    assert asked(ledger) == Settled("done", "m1", "digest", ""), "nor does it wait for m2's end"
+    assert ledger.dead(waiting, "no")
+    assert asked(ledger) == Settled("done", "m1", "digest", "")
+    claimed(ledger, message_id="m3")
+    pass_time(engine, DAY + 100)
+    assert isinstance(asked(ledger), Claim), "as far as the ledger remembers"
 
 
 def test_a_message_in_hand_stays_so_however_old_its_row(ledger: Ledger, engine: Engine) -> None:
@@ -203,6 +213,11 @@ def test_of_many_that_claim_at_once_one_wins(database_url: str, engine: Engine) 
         one.dispose()
 
 
+def test_a_queue_s_name_is_the_last_word_of_its_url_be_there_a_slash_behind_it_or_not(engine: Engine) -> None:
+    claimed(Ledger(engine, "https://sqs.eu-west-1.amazonaws.com/1/orders/", DAY))
+    assert isinstance(asked(Ledger(engine, "orders", DAY)), Elsewhere)
+
+
 def test_queues_do_not_see_one_another(engine: Engine, ledger: Ledger) -> None:
     claimed(ledger)
     claimed(Ledger(engine, "others", DAY))
@@ -214,6 +229,87 @@ def test_many_processes_that_start_at_once_make_the_table_once(database_url: str
         assert list(pool.map(schema.migrate, engines)).count(True) == 1
     for one in engines:
         one.dispose()
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_table_that_somebody_else_has_made_is_named_with_what_it_lacks(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, versioned: bool
+) -> None:
+    engine = database.engine(database_url, 1)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE consumer_ledger (queue TEXT, key TEXT, expires FLOAT)"))
+        if versioned:
+            schema.version.create(connection)
+            connection.execute(insert(schema.version).values(version=1))
+    engine.dispose()
+    monkeypatch.setenv("CONSUMER_DATABASE_URL", database_url)
+    for _ in range(2):
+        assert cli.main(["ledger", "migrate"]) == 64
+        said = capsys.readouterr().err
+        assert "the table consumer_ledger: expected the ledger's; got one without message_id, digest, state" in said
+
+
+def test_a_consumer_needs_no_right_to_make_tables_once_they_are_there(postgresql: str) -> None:
+    url = databases.on_postgresql(postgresql)
+    admin = database.engine(url, 1)
+    schema.migrate(admin)
+    with admin.begin() as connection:
+        for statement in (
+            "CREATE ROLE worker LOGIN",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON consumer_ledger TO worker",
+            "GRANT SELECT ON consumer_version TO worker",
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        ):
+            connection.execute(text(statement))
+    engine = database.engine(url.replace("//postgres", "//worker"), 1)
+    try:
+        assert not schema.migrate(engine)
+        ledger = Ledger(engine, "orders", DAY)
+        assert ledger.done(claimed(ledger))
+        assert ledger.prune() == 0
+    finally:
+        engine.dispose()
+        with admin.begin() as connection:
+            connection.execute(text("DROP OWNED BY worker"))
+            connection.execute(text("DROP ROLE worker"))
+        admin.dispose()
+
+
+UPGRADE = ("ALTER TABLE consumer_ledger ADD COLUMN note TEXT", "UPDATE consumer_ledger SET note = 'of version 1'")
+
+
+def test_many_processes_that_start_at_once_upgrade_the_table_once_and_keep_what_is_in_it(
+    database_url: str, engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claimed(ledger)
+    monkeypatch.setattr(schema, "UPGRADES", (UPGRADE, ("ALTER TABLE consumer_ledger ADD COLUMN other TEXT",)))
+    engines = [database.engine(database_url, 1) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(schema.migrate, engines)).count(True) == 1
+    for one in engines:
+        one.dispose()
+    with engine.begin() as connection:
+        assert list(connection.scalars(select(schema.version.c.version))) == [3]
+        assert tuple(connection.execute(text("SELECT key, note, other FROM consumer_ledger")).one()) == (
+            "k", "of version 1", None,
+        )  # fmt: skip
+    assert ledger.renew(claim, 90), "a process of the version before goes on"
+    assert isinstance(asked(ledger, key="another"), Claim)
+
+
+def test_an_upgrade_that_breaks_off_has_changed_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "UPGRADES", ((*UPGRADE, "ALTER TABLE nowhere ADD COLUMN note TEXT"),))
+    with pytest.raises(DBAPIError, match="nowhere"):
+        schema.migrate(engine)
+    monkeypatch.setattr(schema, "UPGRADES", (UPGRADE,))
+    assert [schema.migrate(engine), schema.migrate(engine)] == [True, False]
+
+
+def test_a_table_made_anew_is_of_the_newest_version(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "UPGRADES", (("this is no statement",),))
+    engine = database.engine(database_url, 1)
+    assert [schema.migrate(engine), schema.migrate(engine)] == [True, False]
+    engine.dispose()
 
 
 def test_a_schema_of_a_later_version_is_left_alone(engine: Engine) -> None:
@@ -345,8 +441,8 @@ def test_a_statement_that_waits_for_the_database_gives_up(database_url: str, eng
 def test_people_can_make_prune_and_count_the_ledger(
     database_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("CONSUMER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/orders")
-    monkeypatch.setenv("CONSUMER_HANDLER", "app:handle")
+    for name in ("CONSUMER_QUEUE_URL", "CONSUMER_HANDLER", "CONSUMER_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
     assert cli.main(["ledger", "stats"]) == 64
     assert "CONSUMER_DATABASE_URL: expected the ledger's database; got none" in capsys.readouterr().err
     monkeypatch.setenv("CONSUMER_DATABASE_URL", database_url)
@@ -356,19 +452,35 @@ def test_people_can_make_prune_and_count_the_ledger(
     ledger.done(claimed(ledger, key="done"))
     forgotten(engine, "old")
     ledger.dead(claimed(ledger, key="dead"), "no")
+    assert cli.main(["ledger", "migrate"]) == 0, "a job that prepares a deployment has no queue and no handler"
+    assert capsys.readouterr().out == "the ledger's table is up to date\n"
+    assert cli.main(["ledger", "stats"]) == 64
+    assert "CONSUMER_QUEUE_URL: expected a queue's URL or name; got none" in capsys.readouterr().err
+    monkeypatch.setenv("CONSUMER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/orders")
+    assert cli.main(["ledger", "stats"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["queue orders  rows", "in_hand          1"]
     said = []
     for words in (["migrate"], ["stats"], ["prune"], ["stats"]):
         assert cli.main(["ledger", *words, "--json"]) == 0
         said.append(json.loads(capsys.readouterr().out))
-    counted = {"in_hand": 1, "waiting": 1, "done": 2, "dead": 1, "expired": 1}
+    counted = {"queue": "orders", "in_hand": 1, "waiting": 1, "done": 2, "dead": 1, "expired": 1}
     assert said == [{"changes": 0}, counted, {"removed": 1}, counted | {"done": 1, "expired": 0}]
+
+
+def test_a_table_that_was_not_there_is_made(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CONSUMER_DATABASE_URL", database_url)
+    assert cli.main(["ledger", "migrate"]) == 0
+    assert cli.main(["ledger", "prune"]) == 0
+    made, pruned = capsys.readouterr().out.splitlines()
+    assert (made, pruned) == ("the ledger's table has been brought up to date", "expired rows removed: 0")
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CONSUMER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/orders")
-    monkeypatch.setenv("CONSUMER_HANDLER", "app:handle")
     monkeypatch.setenv("CONSUMER_DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/ledger")
     assert cli.main(["ledger", "stats"]) == 1
     said = capsys.readouterr().err

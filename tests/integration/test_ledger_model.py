@@ -33,6 +33,7 @@ class Model:
     free_at: float = 0
     gone_at: float = 0
     key_at: float = 0
+    done_before: str = ""  # the message that was done before this one had the key
 
 
 class Machine(RuleBasedStateMachine):
@@ -65,10 +66,13 @@ class Machine(RuleBasedStateMachine):
                 )
             )
 
-    @rule(target=claims, message_id=st.sampled_from(["m1", "m2"]))
+    @rule(target=claims, message_id=st.sampled_from(["m1", "m2", "m3"]))
     def claim(self, message_id: str) -> Claim | MultipleResults[Claim]:
         model, answer = self.model, self.ledger.claim("k", message_id, "d", LEASE, uuid.uuid4().hex)
         gone = model.fence == 0 or self.time >= max(model.gone_at, model.free_at)
+        if not gone and message_id == model.done_before:
+            assert answer == Settled("done", message_id, "d", "")
+            return multiple()
         another = message_id != model.message_id
         redriven = another and (model.state == "dead" or (model.state == "done" and self.time >= model.key_at))
         if not gone and not redriven:
@@ -82,7 +86,9 @@ class Machine(RuleBasedStateMachine):
         failures = 0 if gone or redriven else model.failures
         assert isinstance(answer, Claim)
         assert (answer.fence, answer.failures) == (model.fence + 1, failures)
-        self.model = Model(model.fence + 1, failures, "open", message_id, self.time + LEASE, self.time + RETENTION)
+        before = "" if gone else model.message_id if model.state == "done" else model.done_before
+        until = self.time + LEASE, self.time + RETENTION
+        self.model = Model(model.fence + 1, failures, "open", message_id, *until, done_before=before)
         return answer
 
     def is_newest(self, claim: Claim) -> bool:

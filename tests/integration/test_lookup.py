@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from consumer.message import database, lookup, schema
+from consumer.message.ledger import Ledger
 from support import databases
 
 if TYPE_CHECKING:
@@ -71,5 +74,24 @@ def test_on_sqlite_a_question_does_not_wait_for_a_writer(tmp_path: Path) -> None
 def test_a_question_makes_no_database(tmp_path: Path) -> None:
     """A path that is wrong by a letter would be answered `unknown` for ever."""
     url = databases.on_sqlite(tmp_path)
-    state(url)
+    with pytest.raises(OperationalError, match="unable to open database file"):
+        state(url)
     assert not (tmp_path / "ledger.db").exists()
+
+
+def test_many_threads_have_their_answers_while_others_claim(database_url: str) -> None:
+    engine = database.engine(database_url, 4)
+    schema.migrate(engine)
+    ledger = Ledger(engine, "orders", 1000)
+
+    def ask(number: int) -> str:
+        return lookup.lookup(f"m{number % 10}", queue="orders", database_url=database_url).state
+
+    with ThreadPoolExecutor(16) as pool:
+        asked = [pool.submit(ask, number) for number in range(200)]
+        claims = [ledger.claim(f"m{number}", f"m{number}", "digest", 90, "me") for number in range(10)]
+        assert {one.result() for one in asked} <= {"unknown", "running"}
+        assert set(pool.map(ask, range(10))) == {"running"}
+    assert len(claims) == 10
+    engine.dispose()
+    lookup._opened(os.getpid(), database_url, "orders")[0].dispose()

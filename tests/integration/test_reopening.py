@@ -114,6 +114,10 @@ def test_where_the_ledger_does_not_answer_nothing_is_sent(
     said = capsys.readouterr().err
     assert "stopped: the ledger: expected an answer of its database" in said
     assert "secret" not in said
+    (line,) = said.splitlines()
+    assert line.isprintable()
+    assert "\N{REPLACEMENT CHARACTER}" not in line
+    assert "Background" not in line
     assert (queues.left, counts(queues.sqs, queues.dlq_url).visible) == (0, 1)
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -84,6 +85,15 @@ def ends(given: object = None) -> int:
         os.kill(os.getpid(), how["signal"])
         time.sleep(60)
     return int(how.get("code", 1))
+
+
+def leaves_programs(given: object = None) -> int:
+    """Leave two programs behind, one of which heeds no SIGTERM; then end as STANDIN_OPTIONS say."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)  # or both would inherit the mask
+    deaf = subprocess.Popen(["sh", "-c", "trap '' TERM; echo; exec sleep 60"], stdout=subprocess.PIPE)
+    os.read(deaf.stdout.fileno(), 1)  # type: ignore[union-attr]
+    note("left", plain=subprocess.Popen(["sleep", "60"]).pid, deaf=deaf.pid)
+    return ends(given)
 
 
 def ends_but_one(given: object = None) -> int:

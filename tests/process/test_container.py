@@ -172,6 +172,31 @@ def test_the_run_directory_gone_ends_the_container_with_what_is_in_hand_done(
     assert queues.left == 0
 
 
+@pytest.mark.skipif(bool(os.geteuid()) or shutil.which("unshare") is None, reason="only root may mount a small folder")
+def test_a_full_run_directory_costs_no_process_and_no_message(
+    queues: Queues, env: dict[str, str], tmp_path: Path
+) -> None:
+    """Whoever looks from outside finds an empty folder there: all is to be seen in the log and in the books."""
+    run_dir, books = tmp_path / "run", tmp_path / "books"
+    run_dir.mkdir()
+    mount = 'mount -t tmpfs -o size=400k tmpfs "$1" && shift && exec "$@"'
+    small = ("unshare", "--mount", "sh", "-c", mount, "sh", str(run_dir))
+    patient = {"CONSUMER_PULSE_TIMEOUT": "1", "CONSUMER_VISIBILITY_TIMEOUT": "30"}
+    queues.send({"clutter": 1, "sleep": 4}, {"sleep": 8})
+    with Program(tmp_path, "up", env={**env, **patient}, before=small) as container:
+        wait_until(lambda: notes(books, "full"), "the folder is full")
+        container.wait_for("run_directory_full")
+        container.wait_for("delivered", 1, outcome="done")
+        queues.send({"leave": 3})
+        container.wait_for("rescued")
+        container.wait_for("delivered", 2, outcome="done")
+        assert container.terminate() == 0, "and what is in hand is done"
+        assert not container.events("process_killed")
+        assert {line["code"] for line in container.events("process_leaving")} == {0}
+    assert len(notes(books)) == 3
+    assert queues.left == 0
+
+
 def test_wrong_settings_and_handlers_end_the_container_at_once(env: dict[str, str], tmp_path: Path) -> None:
     for changes, code in (({"CONSUMER_LIMIT": "many"}, 64), ({"CONSUMER_HANDLER": "nowhere:handle"}, 70)):
         with Program(tmp_path, "up", env={**env, **changes}) as container:

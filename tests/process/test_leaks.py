@@ -125,6 +125,18 @@ def test_ignore_says_nothing(queues: Queues, littering: dict[str, str], tmp_path
         assert not program.events("left_behind")
 
 
+def test_a_task_that_an_async_handler_leaves_on_its_loop_is_named(
+    queues: Queues, littering: dict[str, str], tmp_path: Path
+) -> None:
+    queues.send({}, {})
+    with Program(tmp_path, "work", env={**littering, "CONSUMER_HANDLER": "support.handlers:leaves_a_task"}) as program:
+        program.wait_for("delivered", 2, outcome="done")
+        program.wait_for("left_behind")
+        assert program.terminate() == 0
+        (line,) = program.events("left_behind")
+        assert (line["kind"], line["what"]) == ("asyncio tasks", "beacon (sleep)")
+
+
 def test_a_handler_that_cleans_up_after_itself_is_not_named(
     queues: Queues, littering: dict[str, str], tmp_path: Path
 ) -> None:

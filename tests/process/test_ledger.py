@@ -149,6 +149,21 @@ def test_a_handler_that_hangs_with_an_open_session_has_failed(
     assert len(queues.all_dead()) == 1
 
 
+def test_a_database_that_refuses_and_will_not_be_cured_by_waiting_ends_the_process(
+    queues: Queues, ledgered: dict[str, str], tmp_path: Path
+) -> None:
+    """As with a role that may make no table, or an option of another driver's, which no server is asked for."""
+    queues.send({})
+    url = "postgresql://u:secret@127.0.0.1:1/ledger?ssl=require"
+    refused = {**ledgered, "CONSUMER_DATABASE_URL": url, "CONSUMER_PATIENCE": "1"}
+    with Program(tmp_path, "work", env=refused) as program:
+        assert program.exit_code() == 75
+        (leaving,) = program.events("process_leaving")
+        assert leaving["reason"] == "refused"
+        assert "invalid connection option" in leaving["detail"]
+        assert "secret" not in str(program.events())
+
+
 def test_what_sns_delivers_twice_is_a_repeat_and_no_other_body(
     queues: Queues, ledgered: dict[str, str], tmp_path: Path
 ) -> None:

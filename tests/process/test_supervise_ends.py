@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 
 from consumer.process import pulse
 from process.standin_container import HANDLER, THREAD, wait_until
+from support.programs import kill
 
 if TYPE_CHECKING:
     from process.standin_container import Make
@@ -52,6 +54,23 @@ def test_recycling_and_deaths_of_a_process_that_consumed_never_end_the_container
     assert container.stop() == 0
 
 
+@pytest.mark.parametrize(("end", "spared"), [({"signal": signal.SIGKILL}, False), ({"code": 10}, True)])
+def test_what_a_process_has_started_ends_with_it_and_may_tidy_up_where_nothing_was_in_hand(
+    make: Make, end: dict[str, int], *, spared: bool
+) -> None:
+    """What multiprocessing keeps to remove the names of shared memory heeds no SIGTERM: killed, it would leave them."""
+    container = make("leaves_programs", received=True, **end).start(CONSUMER_PROCESSES="1")
+    left = container.wait_for("left", 2)[0]
+    try:
+        wait_until(lambda: pulse.started(left["plain"]) is None)
+        wait_until(lambda: (pulse.started(left["deaf"]) is not None) == spared)
+        assert container.stop() == 0
+    finally:
+        for one in container.notes("left"):
+            kill(one["plain"], signal.SIGKILL)
+            kill(one["deaf"], signal.SIGKILL)
+
+
 def test_a_process_that_cannot_be_started_ends_the_container(make: Make) -> None:
     container = make(handler=THREAD)
     conf = container.conf.read_text()
@@ -79,13 +98,14 @@ def test_a_dead_process_s_notes_stay_while_a_message_is_under_its_lease_and_no_l
     container = make()
     container.run_dir.mkdir()
     ghost = f"{2**22 - 1}.1"
-    files = {
-        "worker_07": '{"in_hand": {"m": {"lease_until": 99999999999}}}',
-        "worker_08": '{"in_hand": {"m": {"lease_until": 1}}}',
-        "worker_09": '{"in_hand": {}}',
+    hands = {
+        "worker_07": {"m": {"lease_until": 99999999999}},
+        "worker_08": {"m": {"lease_until": 1}},
+        "worker_09": {},
     }
-    for name, text in files.items():
-        (container.run_dir / f"{name}.{ghost}.json").write_text(text)
+    for name, in_hand in hands.items():
+        facts = {"name": name, "pid": 2**22 - 1, "start_ticks": 1, "in_hand": in_hand}
+        (container.run_dir / f"{name}.{ghost}.json").write_text(json.dumps(facts))
     container.start()
     container.wait_for("started", 2)
     left = {path.name for path in container.run_dir.glob("*.json") if ghost in path.name}

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,10 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
         while cgroup.used() < body["fill"] * cgroup.limit():
             kept.append(b"x" * 4 * memory.MIB)
         time.sleep(20)
+    if "clutter" in body:  # fill the run directory to the last byte
+        with suppress(OSError):
+            Path(os.environ["CONSUMER_RUN_DIR"], "clutter").write_bytes(bytes(memory.MIB))
+        note(message, "full")
     if "freeze" in body:
         os.kill(os.getpid(), signal.SIGSTOP)
     if "until_stopping" in body:
@@ -201,6 +206,12 @@ def litters(message: Message[dict[str, Any]]) -> None:
                 left.extend(os.open("/dev/zero", os.O_RDONLY) for _ in range(60))
             case "temporary file":
                 os.close(tempfile.mkstemp()[0])
+    note(message, "end")
+
+
+async def leaves_a_task(message: Message[dict[str, Any]]) -> None:
+    """Start something on the loop and forget it."""
+    left.append(asyncio.create_task(asyncio.sleep(300), name="beacon"))
     note(message, "end")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -108,3 +109,16 @@ def test_a_process_that_dies_counts_once_as_an_abnormal_leaving_and_one_that_lea
     assert scene.journal.counted == [{ABNORMAL: 1}]
     scene.end(Leaving.LIMIT.value << 8)
     assert scene.journal.counted == [{ABNORMAL: 1}]
+
+
+def test_a_death_of_which_no_word_can_be_left_is_judged_and_swept_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "write", lambda *_: 1)
+    kept = scene.life("m")
+    stale = scene.folder / f"worker_01.{DEAD}.7.json"
+    stale.write_text("{}")
+    scene.end(REFUSED)
+    assert kept.exists()
+    assert not stale.exists()
+    assert "not told how worker_00" in scene.journal.lines[-1]

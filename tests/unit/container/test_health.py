@@ -86,7 +86,7 @@ def test_the_newest_process_knows_how_many_there_are_to_be() -> None:
 def test_the_command_says_why_and_exits_accordingly(tmp_path: Path, beat_before: float, code: int, says: str) -> None:
     now = float(subprocess.run(["date", "+%s"], capture_output=True, text=True, check=True).stdout)
     facts = life(pid=os.getpid(), start_ticks=pulse.started(os.getpid()), processes=1)
-    facts |= {"beat": now - beat_before, "started": now, "last_receive": now}
+    facts |= {"name": "worker_00", "in_hand": {}, "beat": now - beat_before, "started": now, "last_receive": now}
     (tmp_path / f"worker_00.{facts['pid']}.{facts['start_ticks']}.json").write_text(json.dumps(facts))
     done = health({"CONSUMER_RUN_DIR": str(tmp_path)})
     assert (done.returncode, done.stderr) == (code, "")

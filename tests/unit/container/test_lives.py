@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEAD = 2**22 - 1  # no process has this pid
+ABOUT = {"name": "worker_00", "pid": str(DEAD), "start_ticks": "7"}
 
 
 @pytest.fixture
@@ -23,8 +24,9 @@ def lives(tmp_path: Path) -> Lives:
 
 
 def write(folder: Path, name: str, **facts: object) -> Path:
+    words = dict(zip(("name", "pid", "start_ticks"), name.split(".")[:3], strict=False))
     path = folder / name
-    path.write_text(json.dumps(facts))
+    path.write_text(json.dumps({**words, **facts}))
     return path
 
 
@@ -66,7 +68,7 @@ def test_a_life_that_has_ended_and_was_not_judged_is_not_swept_with_another_one(
     monkeypatch.undo()
     path = write(tmp_path, f"worker_00.{DEAD}.7.json", last_receive=3.0)
     lives.sweep()
-    assert lives.ended("worker_00", DEAD) == {"last_receive": 3.0}
+    assert lives.ended("worker_00", DEAD) == {**ABOUT, "last_receive": 3.0}
     lives.sweep()
     assert not path.exists()
 
@@ -78,7 +80,7 @@ def test_the_agent_s_word_of_its_kill_is_among_the_last_words_and_swept_with_the
     lives.born(DEAD)
     monkeypatch.undo()
     ending.leave_reason(write(tmp_path, f"worker_00.{DEAD}.7.json", in_hand={}), "it is frozen", suspects=True)
-    assert lives.ended("worker_00", DEAD) == {"in_hand": {}, "killed": "it is frozen", "suspects": True}
+    assert lives.ended("worker_00", DEAD) == {**ABOUT, "in_hand": {}, "killed": "it is frozen", "suspects": True}
     lives.sweep()
     assert not list(tmp_path.iterdir())
 
@@ -98,3 +100,15 @@ def test_half_written_files_of_dead_lives_are_swept_and_nobody_else_s(lives: Liv
     assert not half.exists()
     assert not torn.exists()
     assert foreign.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]", '{"in_hand": [1]}', f'{{"name": "x", "pid": {DEAD}, "start_ticks": 7, "in_hand": {{"m": 1}}}}']
+)
+def test_a_file_that_is_no_sign_of_life_keeps_no_container_from_starting(
+    lives: Lives, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / f"x.{DEAD}.7.json").write_text(text)
+    kept = write(tmp_path, f"y.{DEAD}.7.json", in_hand=under_lease(60))
+    lives.sweep()
+    assert kept.exists()

@@ -11,7 +11,7 @@ from consumer.container import ending, memoryguard
 from consumer.container.kill import Kills
 from consumer.container.memoryguard import MemoryGuard, hard_limit
 from consumer.container.picture import Picture
-from consumer.process import cgroup, memory, pulse
+from consumer.process import cgroup, memory, offspring, pulse
 from consumer.process.memory import Memory
 from unit.doubles import FakeLog, settings
 
@@ -28,12 +28,14 @@ class Scene:
         self.folder, self.clock, self.log = folder, clock, FakeLog()
         self.sent: list[tuple[str, int]] = []
         self.uss: dict[int, float] = {}
+        self.children: dict[int, set[int]] = {}
         self.used = 0.0
         self.picture = Picture(folder)
         self.kills = Kills(folder, cast("Any", self.log), send=self.send)
         monkeypatch.setattr(pulse, "started", lambda pid: pid)
         monkeypatch.setattr(memoryguard, "resident", lambda pid: self.uss.get(pid, 0.0) + 50)
         monkeypatch.setattr(memory, "measure", self.measured)
+        monkeypatch.setattr(offspring, "children", lambda pid: self.children.get(pid, set()))
         monkeypatch.setattr(cgroup, "used", lambda: self.used)
 
     def send(self, life: dict[str, Any], number: int) -> None:
@@ -73,6 +75,32 @@ def test_a_process_over_the_hard_limit_during_a_message_is_killed_and_the_messag
     left = ending.read(fat)
     assert left.killed == "301 MiB of private memory during a message, of 300 at most"
     assert left.suspects
+
+
+def test_a_browser_counts_as_its_process_s_memory_during_a_message(scene: Scene) -> None:
+    scene.uss |= {11: 60.0, 12: 190.0, 21: 900.0}
+    scene.children = {1: {11}, 11: {12}, 2: {21}}
+    fat = scene.process(1, 60)
+    scene.process(2, 60, busy=False)
+    scene.look(scene.guard(budget=0.0, memory_hard_limit=300))
+    assert scene.sent == [("worker_01", signal.SIGKILL)]
+    assert ending.read(fat).killed == (
+        "310 MiB of private memory, with what its handler has started, during a message, of 300 at most"
+    )
+
+
+def test_a_browser_counts_where_the_container_s_memory_is_that_of_its_processes(scene: Scene) -> None:
+    for number in range(1, 5):
+        scene.process(number, 100.0 + number)
+    scene.uss[21] = 500.0
+    guard = scene.guard(memory_hard_limit=0)
+    scene.look(guard)
+    scene.look(guard)
+    assert not scene.sent
+    scene.children = {2: {21}}
+    scene.look(guard)
+    scene.look(guard)
+    assert scene.sent == [("worker_02", signal.SIGKILL)]
 
 
 def test_the_fattest_process_of_a_full_container_is_replaced_after_two_readings(scene: Scene) -> None:

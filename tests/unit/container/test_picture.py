@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     import pytest
 
 
+def sign(words: str, beat: int) -> str:
+    name, pid, ticks = words.split(".")
+    return json.dumps({"name": name, "pid": int(pid), "start_ticks": int(ticks), "in_hand": {}, "beat": beat})
+
+
 def living(picture: Picture) -> list[dict[str, Any]]:
     picture.look()
     return picture.living
@@ -25,17 +30,17 @@ def test_only_lives_that_are_going_on_are_seen_and_a_change_is_seen_at_once(tmp_
         f"worker_00.{pid}.{ticks}",
         f"worker_01.{pid}.7",
         f"worker_02.{2**22 - 1}.7",
-        "some.other.file",
-        "x",
     ):
-        (tmp_path / f"{name}.json").write_text(json.dumps({"name": name, "beat": 1}))
+        (tmp_path / f"{name}.json").write_text(sign(name, 1))
+    for name in ("some.other.file", "x", f"other.{pid}.{ticks}"):
+        (tmp_path / f"{name}.json").write_text("{}")
     (tmp_path / "lock").touch()
     (tmp_path / f"worker_03.{pid}.{ticks}.end").write_text("{}")
-    assert [(life["name"].split(".")[0], life["beat"]) for life in living(picture)] == [("worker_00", 1)]
+    assert [(life["name"], life["beat"]) for life in living(picture)] == [("worker_00", 1)]
     beside = tmp_path / "new"
-    beside.write_text(json.dumps({"beat": 2}))
+    beside.write_text(sign(f"worker_00.{pid}.{ticks}", 2))
     beside.rename(tmp_path / f"worker_00.{pid}.{ticks}.json")
-    assert living(picture) == [{"beat": 2}]
+    assert [life["beat"] for life in living(picture)] == [2]
     assert list(pulse.lives(tmp_path, over=True)) == [
         tmp_path / f"worker_01.{pid}.7.json",
         tmp_path / f"worker_02.{2**22 - 1}.7.json",
@@ -51,7 +56,7 @@ def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path, monkeypatch: p
         reads.append(path)
         return {"beat": 1}
 
-    monkeypatch.setattr(pulse, "read", read)
+    monkeypatch.setattr(pulse, "life", read)
     picture = Picture(tmp_path)
     assert living(picture) == living(picture) == [{"beat": 1}]
     assert reads == [path]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,9 +18,10 @@ from consumer.container import ending
 from consumer.container.duties import Duties
 from consumer.container.rescue import UNTOLD, Rescue
 from consumer.lane import Lane
-from consumer.process import cgroup
+from consumer.process import cgroup, pulse
 from consumer.process.crashes import Crashes, Record
 from consumer.process.stop import Stop
+from support.programs import kill, wait_until
 from unit.doubles import FakeLog, refusal, settings
 
 if TYPE_CHECKING:
@@ -126,6 +130,32 @@ async def test_under_stock_supervisord_nobody_tells_and_nothing_waits(scene: Sce
     assert scene.crashes.of("m") == Record(1, 1)
 
 
+def orphan() -> tuple[int, int]:
+    """Leave a program behind in the group of a process that has ended; give the pids of both."""
+    program = ["sh", "-c", "sleep 60 >/dev/null & echo $!"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, process_group=0) as shell:
+        return shell.pid, int(shell.communicate()[0])
+
+
+@pytest.mark.parametrize("untold", [0.0, UNTOLD])
+@pytest.mark.parametrize("ticks", [None, 99])
+async def test_under_stock_supervisord_what_a_handler_has_started_ends_before_its_message_comes_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, untold: float, ticks: int | None
+) -> None:
+    dead, left = orphan()
+    path = scene.life("m", pid=dead).rename(scene.folder / f"worker_00.{dead}.7.json")
+    monkeypatch.setattr(pulse, "started", lambda pid: ticks if pid == dead else None)
+    try:
+        scene.word(path, 137)
+        await scene.rescue(untold=untold)()
+        monkeypatch.undo()
+        ends = not untold and ticks is None
+        wait_until(lambda: (pulse.started(left) is None) == ends, "it has ended, or goes on")
+    finally:
+        kill(left, signal.SIGKILL)
+    assert scene.desk.given == [("h-m", 0)]
+
+
 async def test_the_queue_away_is_asked_again_and_a_crash_is_counted_once(scene: Scene) -> None:
     path = scene.death(137)
     scene.desk.troubles = [AWAY, refusal("RequestThrottled")]
@@ -191,6 +221,14 @@ async def test_what_cannot_be_noted_is_not_told_until_it_can(scene: Scene, monke
     assert scene.log.named("not_given_back")[0]["again"] is True
     await rescue()
     assert scene.desk.given == [("h-m", 0)]
+    assert not path.exists()
+
+
+async def test_a_full_run_directory_keeps_no_message_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = scene.death(137, "m", "n")
+    monkeypatch.setattr(os, "write", lambda *_: 1)
+    await scene.rescue()()
+    assert scene.desk.given == [("h-m", 0), ("h-n", 0)]
     assert not path.exists()
 
 
@@ -485,7 +523,7 @@ async def test_a_life_whose_rescue_breaks_has_no_other_one_s_messages_told_twice
 
     scene.desk.give_back = give_back  # type: ignore[method-assign,assignment]
     scene.death(137, "m", name="worker_01")
-    scene.life("n").with_suffix(".end").write_text("[1]")
+    scene.life("n").with_suffix(".end").write_text('{"other": 1}')
     rescue, stop = scene.rescue(), Stop(scene.clock, 3)
     running = asyncio.create_task(Duties([rescue], scene.clock, stop, cast("Any", scene.log)).run())
     await scene.clock.advance(3)
@@ -495,3 +533,5 @@ async def test_a_life_whose_rescue_breaks_has_no_other_one_s_messages_told_twice
     await scene.clock.advance(3)
     await running
     assert told == 1
+    (said,) = scene.log.named("rescue_broken")
+    assert said["file"].startswith("worker_00.")

@@ -87,6 +87,26 @@ def test_what_a_terminal_would_obey_is_not_printed(sqs: StandinSqs, capsys: pyte
     assert len(out.splitlines()) == 5
 
 
+def test_the_line_breaks_of_an_error_s_text_are_spaces(sqs: StandinSqs, capsys: pytest.CaptureFixture[str]) -> None:
+    said = json.dumps({"reason": "failed once", "error": "ValueError", "text": "no order:\n\tno number\x1b"})
+    sqs.die("d3", {"ConsumerReject": {"DataType": "String", "StringValue": said}})
+    assert cli.main(["failed", "show", "d3"]) == 0
+    assert "no order:  no number\N{REPLACEMENT CHARACTER}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("chosen", [["--all"], ["d1"], ["--all", "--reason", "x"]])
+def test_where_the_ledger_s_database_is_none_of_ours_nothing_is_begun(
+    sqs: StandinSqs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], chosen: list[str]
+) -> None:
+    monkeypatch.setenv("CONSUMER_DATABASE_URL", "mysql://u:secret@db/orders")
+    assert cli.main(["failed", "retry", *chosen]) == 64
+    said = capsys.readouterr().err
+    assert "CONSUMER_DATABASE_URL: expected a URL that begins with postgresql:// or sqlite:///; got mysql:" in said
+    assert not sqs.calls
+    assert len(sqs.dead) == 2
+    assert cli.main(["failed", "list"]) == 0, "it asks no ledger"
+
+
 @pytest.mark.parametrize(
     "arguments", [["list", "--older-than", "1w"], ["list", "--limit", "0"], ["retry", "--rate", "0"]]
 )

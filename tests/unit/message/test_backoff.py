@@ -118,6 +118,12 @@ def test_the_last_attempt_that_fails_is_a_reject() -> None:
     assert decided(error, 50) == Reject("failed 50 times", error, cause="raised")
 
 
+def test_an_only_attempt_has_failed_once() -> None:
+    answer = decide(OSError(), 1, cause="raised", backoff=USUAL, max_attempts=1, moment=Moment(9), uniform=high)
+    assert isinstance(answer, Reject)
+    assert answer.reason == "failed once"
+
+
 def test_a_timeout_is_retried_as_a_failure_and_named_so() -> None:
     assert decided(TimeoutError(), 1, cause="timeout") == Retry(30, cause="timeout")
     assert isinstance(last := decided(TimeoutError(), 5, cause="timeout"), Reject)

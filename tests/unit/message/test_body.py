@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, field_validator
 
 from consumer.errors import HandlerError, Reject
-from consumer.message.body import Decoder, adapter
+from consumer.message.body import Decoder, adapter, inside
 from unit.doubles import message
 from unit.texts import any_text
 
@@ -149,6 +149,17 @@ def test_a_test_event_of_s3_is_no_run() -> None:
     assert not runs(json.dumps(event), "s3")
     assert not runs(sns(event), "sns", "s3")
     assert runs(json.dumps(event))
+
+
+def test_what_is_inside_stays_the_same_whatever_the_envelope_says_of_its_own_journey() -> None:
+    assert inside(sns("just words"), ["sns"]) == "just words"
+    assert inside('{"detail": {"b": 1, "a": 2}, "time": "00:01"}', ["eventbridge"]) == '{"a": 2, "b": 1}'
+    assert inside(sns(s3("a")), ["sns", "s3"]) == inside(json.dumps(s3("a")), ["s3"])
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[" * 100_000, '{"Message": 1}', ""])
+def test_a_body_that_is_not_in_its_envelope_is_all_that_there_is_inside(text: str) -> None:
+    assert inside(text, ["sns"]) == text
 
 
 @pytest.mark.parametrize("envelope", ["sns", "eventbridge", "s3"])

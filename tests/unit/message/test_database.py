@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from consumer.errors import SettingsError
 from consumer.message import database
 
 if TYPE_CHECKING:
@@ -63,6 +65,46 @@ def test_a_wrong_statement_and_what_a_callback_raises_stay_as_they_are(error: Ba
 )
 def test_whatever_driver_an_application_s_url_names_the_ledger_takes_its_own(url: str, driver: str) -> None:
     assert database.engine(url, 1).driver == driver
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@db/orders", "sqlite://", "orders", ""])
+def test_what_is_no_database_of_ours_is_not_connected_to(url: str) -> None:
+    """`mysql://` would be connected to as PostgreSQL."""
+    with pytest.raises(SettingsError, match="CONSUMER_DATABASE_URL: expected ") as caught:
+        database.engine(url, 1)
+    assert "secret" not in str(caught.value)
+
+
+class Diagnosed(psycopg.Error):
+    """An error with a statement's place in its text, and with a field for the message alone."""
+
+    @property
+    def diag(self) -> Any:
+        return SimpleNamespace(message_primary=self.primary)
+
+    primary: str | None = None
+
+
+def said_by_postgresql(text: str, primary: str | None) -> DBAPIError:
+    original = Diagnosed(text)
+    original.primary = primary
+    return OperationalError("INSERT INTO orders VALUES (1)", {}, original)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (said_by_postgresql("connection refused\n\tIs the server running?\n", None),
+         "Diagnosed: connection refused Is the server running?"),
+        (said_by_postgresql('no column "x"\nLINE 1: SELECT x\n               ^', 'no column "x"'),
+         'Diagnosed: no column "x"'),
+        (PoolTimeoutError("no connection for 10 s", code="3o7r"), "TimeoutError: no connection for 10 s"),
+        (of_sqlite(sqlite3.SQLITE_BUSY, "database is locked"), "OperationalError: database is locked"),
+        (ConnectionResetError("by peer"), "ConnectionResetError: by peer"),
+    ],
+)  # fmt: skip
+def test_an_error_is_said_in_one_line_without_statement_and_link(error: BaseException, text: str) -> None:
+    assert database.explained(error) == text
 
 
 class Server:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
+    """A database in which the application has made its own tables, perhaps."""
+    (tmp_path / "ledger.db").touch()
     return f"sqlite:///{tmp_path}/ledger.db"
 
 
@@ -38,17 +42,19 @@ def test_before_a_consumer_has_made_the_table_nothing_is_known_and_afterwards_it
         state(url)
 
 
-def test_a_database_that_is_away_is_an_error_and_not_an_unknown_key(tmp_path: Path) -> None:
-    with pytest.raises(OperationalError):
-        state(f"sqlite:///{tmp_path}/nowhere/ledger.db")
+@pytest.mark.parametrize("path", ["nowhere/ledger.db", "legder.db", "a%20b?c.db"])
+def test_a_database_that_is_away_is_an_error_and_not_an_unknown_key(tmp_path: Path, path: str) -> None:
+    with pytest.raises(OperationalError, match="unable to open database file"):
+        state(f"sqlite:///{tmp_path}/{path}")
+    assert not list(tmp_path.iterdir()), "a question makes no database"
 
 
 def test_a_forked_process_connects_by_itself(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     connected: list[int] = []
     real = database.engine
 
-    def watched(url: str, connections: int) -> Engine:
-        made = real(url, connections)
+    def watched(*given: Any, **more: Any) -> Engine:
+        made = real(*given, **more)
         event.listen(made, "connect", lambda *_: connected.append(os.getpid()))
         return made
 
@@ -60,3 +66,21 @@ def test_a_forked_process_connects_by_itself(url: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "getpid", lambda: ours + 1)
     state(url)
     assert connected == [ours, ours + 1]
+
+
+def test_many_threads_that_ask_first_at_once_share_two_connections(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected: list[object] = []
+    together = Barrier(16)
+    real = database.engine
+
+    def watched(*given: Any, **more: Any) -> Engine:
+        made = real(*given, **more)
+        event.listen(made, "connect", lambda *_: connected.append(made))
+        together.wait(20)  # each has found that there is none yet
+        return made
+
+    monkeypatch.setattr(database, "engine", watched)
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(lambda _: state(url), range(160))) == {"unknown"}
+    assert 1 <= len(connected) <= lookup.CONNECTIONS
+    assert len(set(connected)) == 1

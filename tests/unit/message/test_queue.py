@@ -167,3 +167,11 @@ def test_counts_that_are_missing_are_none(line: Wire) -> None:
     sqs: Any = line.control
     found = counts(sqs, "orders")
     assert (found.visible, found.in_flight, found.delayed) == (3, 0, 0)
+
+
+async def test_a_slash_behind_the_queue_s_url_belongs_to_no_name(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Wire(clock, monkeypatch, queue_url=f"{URL}/", dlq_url=f"{URL}-dlq/")
+    await line.queue.open()
+    assert (line.queue.url, line.queue.dlq_url) == (URL, f"{URL}-dlq")

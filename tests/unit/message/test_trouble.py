@@ -12,7 +12,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from consumer.message.trouble import Trouble, code, trouble, unheard
+from consumer.message.trouble import Trouble, code, explained, trouble, unheard
 from unit.doubles import refusal
 
 KINDS = {
@@ -69,6 +69,14 @@ def test_the_network_is_away_and_waiting_cures_it(error: BaseException) -> None:
 @pytest.mark.parametrize("error", [NoCredentialsError(), NoRegionError()])
 def test_a_machine_without_credentials_or_region_is_refused(error: BaseException) -> None:
     assert trouble(error) is Trouble.REFUSED
+
+
+@pytest.mark.parametrize("error", [NoCredentialsError(), NoRegionError(), refusal("AccessDenied")])
+def test_what_to_do_is_a_sentence_of_its_own(error: BaseException) -> None:
+    before, _, remedy = explained(error).partition(" To do: ")
+    assert remedy
+    assert before.endswith(".")
+    assert not before.endswith("..")
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), AttributeError("x"), SystemExit(3)])

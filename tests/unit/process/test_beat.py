@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -90,3 +91,16 @@ async def test_a_run_directory_that_is_gone_ends_the_process_with_its_name(life:
     await clock.advance(1)
     assert (life.stop.told, life.stop.leaving) == (True, Leaving.BROKEN)
     assert "/run/consumer" in life.stop.detail
+
+
+async def test_a_run_directory_that_is_full_is_said_once_and_ends_no_process(life: Living, clock: FakeClock) -> None:
+    Beat(life, cast("Any", Written())).start()
+    life.sign.trouble = OSError(errno.ENOSPC, "No space left on device")
+    await clock.advance(60)
+    assert not life.stop.told
+    assert len(life.lines.named("run_directory_full")) == 1
+    life.sign.trouble = None
+    await clock.advance(5)
+    life.sign.trouble = OSError(errno.ENOSPC, "No space left on device")
+    await clock.advance(5)
+    assert len(life.lines.named("run_directory_full")) == 2

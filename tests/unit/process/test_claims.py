@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
+import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from consumer.message import schema
 from consumer.message.ledger import Claim
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 HANDLER = Handler(print, is_async=False, wants_context=True, decoder=cast("Any", None))
 AWAY = OperationalError("SELECT 1", {}, ConnectionError("connection refused"))
+REFUSED = ProgrammingError("INSERT", {}, psycopg.errors.InsufficientPrivilege("permission denied for table orders"))
 
 
 class Named(FakeInvoker):
@@ -54,6 +56,7 @@ class Desk:
         schema.migrate(self.claims._engine)
         self.ledger = self.claims._ledger
         self.away = False
+        self.error: DBAPIError = AWAY
         for name in ("claim", "renew", "done", "release", "answers"):
             self.breakable(name)
         self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue), self.claims)
@@ -80,7 +83,7 @@ class Desk:
 
         def call(*given: Any, **more: Any) -> Any:
             if self.away:
-                raise AWAY
+                raise self.error
             return real(*given, **more)
 
         setattr(self.ledger, name, call)
@@ -238,6 +241,49 @@ async def test_nothing_is_received_until_the_database_is_back_and_status_says_wh
     assert [len(desk.life.lines.named(name)) for name in ("database_away", "database_back")] == [1, 1]
 
 
+async def test_what_the_database_refuses_for_the_patience_ends_the_process_though_it_answers(desk: Desk) -> None:
+    """No right, a table of somebody else's: waiting does not cure it."""
+    desk.away, desk.error = True, REFUSED
+    desk.ledger.answers = lambda: True  # type: ignore[method-assign]
+    began = desk.clock.monotonic()
+    while not desk.life.stop.requested.done():
+        delivery = desk.deliver()
+        await desk.clock.advance(61)
+        assert await delivery == Release("database_away")
+        await desk.claims.ready()
+        assert desk.clock.monotonic() - began < 1000
+    assert desk.clock.monotonic() - began > desk.life.settings.patience
+    assert desk.life.stop.leaving is Leaving.REFUSED
+    assert "permission denied for table orders" in desk.life.stop.detail
+    assert not desk.runs
+
+
+async def test_a_finished_run_that_the_database_refuses_for_the_patience_is_settled_and_its_process_leaves(
+    desk: Desk,
+) -> None:
+    def work(_: Context) -> None:
+        desk.away, desk.error = True, REFUSED
+
+    desk.work = work
+    delivery = desk.deliver()
+    await desk.clock.advance(desk.life.settings.patience - 1)
+    assert not delivery.done()
+    await desk.clock.advance(10)
+    assert await delivery == Done()
+    assert desk.life.stop.leaving is Leaving.REFUSED
+
+
+async def test_a_refusal_that_was_cured_is_forgotten(desk: Desk) -> None:
+    desk.away, desk.error = True, REFUSED
+    delivery = desk.deliver()
+    await desk.clock.advance(3)
+    desk.away = False
+    await desk.clock.advance(6)
+    assert await delivery == Done()
+    await desk.clock.advance(1000)
+    assert not desk.life.patience.over()
+
+
 async def test_a_finished_run_keeps_its_lease_and_closes_when_the_database_is_back(desk: Desk) -> None:
     desk.work = lambda _: setattr(desk, "away", True)
     delivery = desk.deliver()
@@ -274,6 +320,13 @@ async def test_at_stop_the_database_has_two_seconds_and_then_the_queue_is_told(
     await desk.clock.advance(2.1)
     assert delivery.done()
     assert desk.journal[-1] == last
+
+
+async def test_a_long_word_of_the_database_s_is_one_line_of_status_and_health(desk: Desk) -> None:
+    refused = OperationalError("SELECT 1", {}, ConnectionError("connection refused\n\tIs the server running?\n"))
+    desk.claims.asking.unanswered(refused, desk.clock.monotonic())
+    trouble = desk.life.sign.facts["trouble"]
+    assert trouble == "the ledger's database is away: ConnectionError: connection refused Is the server running?"
 
 
 async def test_idle_connections_of_sessions_are_dropped_with_the_database(desk: Desk) -> None:

@@ -16,11 +16,12 @@ import structlog
 
 from consumer.errors import Reject
 from consumer.message.body import Decoder
-from consumer.process import invoke
+from consumer.process import invoke, traces
 from consumer.process.context import Context
 from consumer.process.handlers import Handler
 from consumer.process.invoke import Invoker, Ran
 from consumer.process.stop import Stop
+from support.programs import wait_until
 from unit.doubles import message, settings
 
 if TYPE_CHECKING:
@@ -221,6 +222,23 @@ async def test_an_async_handler_is_cancelled_at_its_limit(clock: FakeClock) -> N
     ran = await run
     assert (ran.cause, ran.hung) == ("timeout", False)
     assert cleaned.is_set()
+
+
+async def test_what_an_async_handler_leaves_on_its_loop_is_known_until_it_ends(clock: FakeClock) -> None:
+    release = threading.Event()
+
+    async def keepalive() -> None:
+        await asyncio.to_thread(release.wait, 20)
+
+    async def concurrent(*_: object) -> None:
+        asyncio.create_task(keepalive(), name="beacon")  # noqa: RUF006 - as a careless handler does
+
+    bench = Bench(clock, concurrent)
+    assert bench.invoker.tasks() == []
+    await bench.run()
+    assert [traces.named(task) for task in bench.invoker.tasks()] == [f"beacon ({keepalive.__qualname__})"]
+    release.set()
+    await asyncio.to_thread(wait_until, lambda: not bench.invoker.tasks(), "it has ended")
 
 
 async def test_an_async_handler_that_bears_its_cancellation_and_returns_is_done(clock: FakeClock) -> None:

@@ -31,7 +31,7 @@ class Watch:
         self.mib = 60.0
         self.looked: list[str] = []
         self.made = [self._kind("threads", brief=True), self._kind("environment"), self._kind("files", seldom=True)]
-        monkeypatch.setattr(leaks, "kinds", lambda _: self.made)
+        monkeypatch.setattr(leaks, "kinds", lambda *_: self.made)
         self.leaks = Leaks(self.life, self._read)
 
     def _kind(self, name: str, *, brief: bool = False, seldom: bool = False) -> Kind:

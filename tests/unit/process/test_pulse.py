@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -77,6 +78,37 @@ def test_a_run_directory_that_is_gone_is_noted_and_stops_nothing(sign: Pulse, tm
     tmp_path.mkdir()
     sign.write()
     assert sign.trouble is None
+
+
+def test_a_full_run_directory_is_noted_and_the_sign_of_life_goes_on_where_it_is(
+    sign: Pulse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign.write()
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda *_: 1)
+        sign.hold("a", lease_until=90)
+        assert read(sign.path)["in_hand"] == {"a": {"lease_until": 90}}
+        sign.drop("a")
+        assert read(sign.path)["in_hand"] == {}
+        assert sign.trouble is not None
+        assert sign.trouble.errno == errno.ENOSPC
+        assert list(tmp_path.iterdir()) == [sign.path], "what was begun takes no room"
+    sign.write()
+    assert sign.trouble is None
+
+
+def test_what_does_not_fit_into_a_full_run_directory_does_not_make_its_process_seem_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter((95.0, 100.0, 105.0, 110.0))  # of its start, and of three signs
+    sign = Pulse(tmp_path, "worker_00", lambda: next(times))
+    sign.write()
+    monkeypatch.setattr(os, "write", lambda *_: 1)
+    sign.hold("a", receipt_handle="h" * 100_000)
+    (life,) = living(tmp_path)
+    assert (life["beat"], life["in_hand"]) == (105.0, {})
+    sign.drop("a")
+    assert living(tmp_path)[0]["beat"] == 110.0
 
 
 def test_a_pid_that_has_come_round_again_is_another_life(sign: Pulse, tmp_path: Path) -> None:

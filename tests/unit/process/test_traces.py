@@ -33,7 +33,7 @@ def names_of_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def wired() -> Tripwire:
     """Set it within the test: pytest itself changes the environment between a fixture and its test."""
-    return Tripwire(kinds(1))
+    return Tripwire(kinds(1, list))
 
 
 def found(wire: Tripwire) -> dict[str, tuple[str, bool]]:
