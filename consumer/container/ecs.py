@@ -24,7 +24,7 @@ from consumer.message import client
 if TYPE_CHECKING:
     from consumer.clock import Clock
 
-TIMEOUT = 2.0  # seconds for each call
+TIMEOUT = 1.5  # seconds for each call: a duty that takes 2 is said to be late
 LONGEST_ANSWER = 65_536  # bytes
 BLOCKED = "DEPLOYMENT_BLOCKED"  # more tasks are protected than the service wants: one of them is this one
 NO_SERVICE = "TASK_NOT_VALID"  # a task that was run by itself: nobody scales it in

@@ -132,7 +132,8 @@ class Gauges:
     def _fleet(self) -> Fleet:
         desired, settings = self._wanted.desired if self._wanted else None, self._settings
         running = 1 if desired is None else desired
-        return Fleet(settings.processes * settings.concurrency, running, max(running, settings.max_containers))
+        slots, most = settings.processes * settings.concurrency, max(running, settings.max_containers)
+        return Fleet(slots, running, most, self._needed)
 
     def _containers(self, backlog: Backlog, fleet: Fleet, need: Need | None) -> int:
         """Give the containers that are needed: none only when two counts, a minute apart, have found nothing."""

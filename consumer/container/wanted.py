@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TASK_EVERY = 10.0  # seconds between two looks at the task: beside the container, and free
 SERVICE_EVERY = 60.0  # seconds between two looks at the service: a control plane's API, which all containers share
+RARER = 3  # times at most that the wait is doubled, where nobody answers: a network may lead to the queue alone
 
 
 class Asked(Protocol):
@@ -46,6 +47,7 @@ class Wanted:
         self._lane = Lane("ecs")
         self._next_task = self._next_service = clock.monotonic()
         self._deaf = False
+        self._unanswered = 0  # calls of the service in a row
 
     async def __call__(self) -> None:
         """Look, where it is time to."""
@@ -65,9 +67,11 @@ class Wanted:
         if task.stopping:
             self.not_wanted = "its task is to stop"
         elif task.service and now >= self._next_service:
-            self._next_service = now + SERVICE_EVERY * self._clock.uniform(0.9, 1.1)
+            wait = SERVICE_EVERY * 2.0 ** min(self._unanswered, RARER)
+            self._next_service = now + wait * self._clock.uniform(0.9, 1.1)
+            self._unanswered += 1
             self._judge(task, await self._lane.run(partial(self._ecs.service, task)))
-            self._deaf = False
+            self._deaf, self._unanswered = False, 0
 
     def _judge(self, task: Task, service: Service) -> None:
         """Note what the service wants. A deployment that is rolled back has the container wanted again."""

@@ -102,6 +102,15 @@ async def test_the_need_follows_from_the_time_left_and_the_pace_that_was_expecte
     assert found["deadline"] - scene.clock.time() == pytest.approx(69 * 60, abs=61)
 
 
+async def test_what_was_asked_for_is_held_until_the_service_has_heard_it(scene: Scene) -> None:
+    scene.found = Counts(1600, 0, 0)
+    assert (await scene.minute())["NeededContainers"] == 3
+    scene.found = Counts(160, 0, 0)
+    assert (await scene.minute())["NeededContainers"] == 3, "though one would do now"
+    scene.found = Counts(20, 0, 0)
+    assert (await scene.minute())["NeededContainers"] == 2, "as long as there are messages for them"
+
+
 async def test_what_has_been_measured_outweighs_what_was_expected_also_of_processes_that_have_left(
     scene: Scene,
 ) -> None:

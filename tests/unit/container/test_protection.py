@@ -276,6 +276,19 @@ async def test_the_service_is_asked_once_a_minute_and_never_where_there_is_none(
     assert scene.services == 10
 
 
+async def test_a_service_that_does_not_answer_is_asked_more_and_more_seldom(scene: Scene) -> None:
+    scene.wants = Unanswered("no route")
+    await scene.look(3600)
+    assert 8 <= scene.services <= 10
+    assert len(scene.log.named("platform_not_heard")) == 1
+    scene.wants = STEADY
+    await scene.look(600)
+    assert scene.wanted.desired == 3
+    before = scene.services
+    await scene.look(600)
+    assert scene.services >= before + 9
+
+
 async def test_a_platform_that_is_not_heard_is_said_once_and_leaves_things_as_they_are(scene: Scene) -> None:
     await scene.look(1)
     scene.found = Unanswered("it hangs")
