@@ -72,6 +72,7 @@ def scene(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("consumer.container.gauges.Lane", Inline)
     monkeypatch.setattr(memory, "measure", lambda _: Memory(20.0, 50.0, 60.0))
     monkeypatch.setattr(cgroup, "used", lambda: 0.0)
+    clock.freeze_jump(0.4)  # the agent's passes are not on the minute
     return Scene(tmp_path, clock, deadline=time(23, 40), timezone="UTC")
 
 
@@ -88,7 +89,7 @@ async def test_once_a_minute_on_the_minute_all_of_it_is_told_stamped_with_its_be
     assert (told["Queue"], told["Backlog"], told["BusyProcesses"], told["Processes"]) == ("orders", 167, 2, 16)
     await scene.look(600)
     assert len(scene.counted) == 11
-    assert all(one % 60 == 0 for one in scene.counted)
+    assert all(one % 60 < 1 for one in scene.counted)
 
 
 async def test_the_need_follows_from_the_time_left_and_the_pace_that_was_expected(scene: Scene) -> None:

@@ -258,6 +258,17 @@ async def test_a_new_agent_takes_over_what_the_one_before_it_has_said(scene: Sce
     assert scene.quiet is None
 
 
+async def test_once_its_task_is_to_stop_an_idle_container_does_not_ask_whether_it_may_stay(scene: Scene) -> None:
+    scene.answer = BLOCKED
+    scene.busy()
+    await scene.look(2)
+    scene.idle()
+    scene.answer, scene.found = "", Task("eu-west-1", "fleet", "drain", "consumer:7", stopping=True)
+    await scene.look(300)
+    assert len(scene.asked) == 1
+    assert scene.quiet == "its task is to stop"
+
+
 async def test_a_person_s_wish_is_left_alone(scene: Scene) -> None:
     quiet.begin(scene.folder)
     scene.answer = BLOCKED

@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer import logs
+from consumer.fleet.metrics import ALL, emf
 from consumer.sink import Sink
 from unit.texts import any_text
 
@@ -253,11 +254,7 @@ def test_dropped_lines_are_told_of_as_an_event() -> None:
     assert line == {"level": "warning", "event": "log_lines_dropped", "count": 7, "process": "worker_00"}
 
 
-MEASURED = {
-    "_aws": {"Timestamp": 1, "CloudWatchMetrics": [{"Metrics": [{"Name": "Failed"}] * 6}]},
-    "Queue": "q" * 80,
-    "Failed": 1,
-}
+MEASURED = emf("q" * 80, 1_700_000_000.5, dict.fromkeys(ALL, 123456.789))  # of a line that bears all that there are
 
 
 def test_what_bears_metrics_is_written_at_any_level_with_them_at_the_root(desk: Desk) -> None:
@@ -267,6 +264,7 @@ def test_what_bears_metrics_is_written_at_any_level_with_them_at_the_root(desk: 
     (line,) = desk.lines
     assert line["event"] == "delivered"
     assert line.items() >= MEASURED.items()
+    assert line["_aws"]["Timestamp"] == 1_700_000_000_500
     assert logs.METRICS not in line
 
 
