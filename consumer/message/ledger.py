@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Double, and_, bindparam, case, delete, func, not_, null, or_, select, tuple_, update
+from sqlalchemy import Double, and_, bindparam, case, delete, func, not_, null, or_, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from consumer.message.schema import DEAD, DONE, OPEN, ledger, now
@@ -237,12 +237,26 @@ class Ledger:
         held = and_(self._is(claim.key), row.fence == claim.fence, row.claimed_until.is_not(None))
         change = update(ledger).where(held).values(values)
         if within is not None:
-            return within.execute(change).rowcount == 1
+            return (
+                within.execute(change, execution_options={"schema_translate_map": {None: self._schema}}).rowcount == 1
+            )
         with self._engine.begin() as connection:
             if connection.execute(change).rowcount == 1:
                 return True
             found = connection.execute(select(row.fence, row.state).where(self._is(claim.key))).one_or_none()
             return found is not None and tuple(found) == (claim.fence, values.get("state", OPEN))
+
+    @cached_property
+    def _schema(self) -> str:
+        """Name the table's schema: in its own session a handler may have chosen another one, its tenant's."""
+        if self._engine.dialect.name == "sqlite":
+            return "main"
+        found = text(
+            "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.oid = to_regclass(:name)"
+        )
+        with self._engine.begin() as connection:
+            return str(connection.scalars(found, {"name": ledger.name}).one())
 
     def _is(self, key: str) -> ColumnElement[bool]:
         return and_(ledger.c.queue == self.queue, ledger.c.key == key)

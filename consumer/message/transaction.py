@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from consumer.errors import problem
 from consumer.message import database
+from consumer.message.guard import WATCH, Watch, closing, guard, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,60 +19,60 @@ if TYPE_CHECKING:
 
     from consumer.settings import Settings
 
-_closing = ContextVar("closing", default=False)  # whether the commit of this moment is the consumer's own
-
 
 def sessions(settings: Settings) -> Engine:
-    """Make the engine of handlers' sessions, on which nobody but the consumer commits.
+    """Make the engine of handlers' sessions in the ledger's database."""
+    assert settings.database_url is not None
+    return engine(settings.database_url.get_secret_value(), settings.concurrency, settings.time_limit)
+
+
+def engine(url: str, connections: int, statement_seconds: float = 0) -> Engine:
+    """Make an engine of handlers' sessions, on which nobody but the consumer commits. A statement may take so long.
 
     A session may begin long after the last one: its connection is asked for a sign of life first.
     """
-    made = database.of(settings, settings.concurrency, statement_seconds=0, ping=True)
+    made = database.engine(url, connections, statement_seconds=statement_seconds, ping=True)
+    database.forget_between_uses(made)
     guard(made)
     return made
-
-
-def guard(engine: Engine) -> None:
-    """Refuse commits that are not the consumer's: `session.begin()` and `session.connection()` have their own."""
-    event.listen(engine, "commit", _check)
-
-
-def _check(_: object) -> None:
-    if not _closing.get():
-        _refuse("no commit by the handler", "one")
-
-
-def _refuse(expected: str, got: str) -> NoReturn:
-    """Refuse: an effect committed before its message is closed would happen again with the next delivery."""
-    remedy = "leave it out: what was written is committed with the message, when the handler has returned"
-    raise RuntimeError(problem("context.session", expected, got, remedy))
 
 
 class HandlerSession(Session):
     """A session whose end is not the handler's to decide."""
 
+    def __init__(self, engine: Engine) -> None:
+        self.watch = Watch()
+        super().__init__(engine.execution_options(**{WATCH: self.watch}), close_resets_only=False)
+
     def commit(self) -> NoReturn:
         """Refuse."""
-        _refuse("no commit by the handler", "one")
+        raise refusal()
 
     def close(self) -> NoReturn:
         """Refuse: what was written would be lost without a word."""
-        _refuse("a session that stays open", "close()")
+        raise refusal("a session that stays open", "close()")
+
+    def reset(self) -> NoReturn:
+        """Refuse, as close()."""
+        raise refusal("a session that stays open", "reset()")
 
     def __exit__(self, *_: object) -> None:
         """Go on: the end of a `with` block is not the end of the run."""
 
     def commit_with_message(self) -> None:
         """Commit. For the consumer's own use."""
-        token = _closing.set(True)
+        token = closing.set(True)
         try:
             super().commit()
         finally:
-            _closing.reset(token)
+            closing.reset(token)
 
     def end(self) -> None:
         """Roll back what is not committed, and give the connection back. For the consumer's own use."""
         try:
+            if any(database.broken_off(one) for one in self.watch.in_use):
+                self.invalidate()  # its thread may go on with what nobody else may be given then
+                return
             self.rollback()  # objects made outside a callback become new again: it may have to write them once more
             super().close()
         except SQLAlchemyError:  # a thread that the handler has left behind is still using it
@@ -84,6 +83,7 @@ class Transaction:
     """One delivery's writes. Its connection is made when it is first used.
 
     committing: a commit has been tried, and may have succeeded though its answer was lost.
+    tries: how often the writing has failed as if the database were away.
     lost: what has ended the connection that the handler's own writes were made on.
     over: the run has ended; what comes now is too late.
     said: it has been said that the session was held open for long.
@@ -93,6 +93,7 @@ class Transaction:
     def __init__(self, engine: Engine, now: Callable[[], float]) -> None:
         self.opened_by_handler = False
         self.committing = False
+        self.tries = 0
         self.lost: BaseException | None = None
         self.over = False
         self.said = False
@@ -118,7 +119,10 @@ class Transaction:
         self._callbacks.append(callback)
 
     def write(self) -> HandlerSession:
-        """Have the callbacks write; give the session, with nothing left to send but the commit."""
+        """Have the callbacks write; give the session, with nothing left to send but the commit.
+
+        Raises what the handler was refused and has swallowed: it may have been undone with the refusal.
+        """
         session = self._begun()
         for callback in self._callbacks:
             if inspect.isawaitable(end := callback(session)):
@@ -126,6 +130,8 @@ class Transaction:
                     end.close()
                 raise TypeError(f"on_done: expected a plain function; got one that returns a {type(end).__name__}")
         session.flush()
+        if session.watch.refused is not None:
+            raise session.watch.refused
         return session
 
     @property
@@ -140,10 +146,15 @@ class Transaction:
         if session is not None:
             session.end()
 
+    def unlock(self) -> None:
+        """Let go of what the ledger itself needs, though the handler hangs and its thread may be using the session."""
+        for connection in self._session.watch.in_use if self._session is not None else ():
+            database.unlock(connection)
+
     def _begun(self) -> HandlerSession:
         if self._session is None:
             self._opened = self._now()
-            self._session = HandlerSession(self._engine, close_resets_only=False)
+            self._session = HandlerSession(self._engine)
         return self._session
 
     def _must_go_on(self, name: str) -> None:

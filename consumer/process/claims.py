@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consumer.errors import LedgerError, NotWritten, described
+from consumer.lane import Lane
 from consumer.message import database, schema, transaction
 from consumer.message.body import inside
 from consumer.message.ledger import Claim, Elsewhere, Ledger, Settled
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0  # seconds for which a message that is not claimed is held while the database is away
 HELD = 10.0  # seconds for which a handler may hold a session open without a warning
+TRIES = 5  # of callbacks that fail as if the database were away
 AFTERWARDS = (1.0, 5.0)  # seconds after the end of another's claim
 
 
@@ -132,17 +134,19 @@ class Claims(Books):
         """Write down how a run ended, with what the handler wrote; return what the queue must be told."""
         if hand.written is not None:
             hand.written.over = True
+            if hand.ran.hung:  # in a lane of its own: in the ledger's, a renewal may be waiting for this very lock
+                Lane("unlock").run(hand.written.unlock)
         outcome = decide(hand)
         if isinstance(outcome, Reject) and hand.claim is not None:  # for whoever sends it again: see desk/reopening.py
             outcome = replace(outcome, key=hand.claim.key)
-        written = hand.written is not None and not hand.written.empty
+        counts = isinstance(outcome, Done) and hand.written is not None and not hand.written.empty
         try:
             ours = await self.asking.ask(lambda: self._close(hand, outcome))
         except NotWritten as failed:
             hand.ran = Ran("raised", failed.__cause__)
             return await self.close(hand, decide)
         self._look_at_session(hand)
-        if ours is None and written:  # to delete the message would be to lose what was written
+        if ours is None and counts:  # to delete the message would be to lose what was written
             return Release("database_away")
         return LeftAlone("fenced") if ours is False else outcome
 
@@ -153,7 +157,7 @@ class Claims(Books):
         assert hand.written is not None
         if isinstance(outcome, Done):
             return self._commit(hand, claim, hand.written)
-        if not hand.ran.hung:  # else its thread may be using it still
+        if not hand.ran.hung:  # else its thread may be using it still, and keeps it until the process has left
             hand.written.roll_back()
         match outcome:
             case Retry(cause=cause) if outcome.failed:
@@ -179,10 +183,15 @@ class Claims(Books):
             written.committing = True
             session.commit_with_message()
         except BaseException as error:
-            if not database.away(error) or (written.opened_by_handler and not written.committing):
+            own = not database.away(error) or database.timed_out(error)
+            if own or (written.opened_by_handler and not written.committing):
                 raise NotWritten from error
             if written.opened_by_handler:
                 written.lost = error
+            written.tries += 1
+            written.roll_back()
+            if written.tries >= TRIES and not ledger.is_done(claim):  # it answers: the trouble is the callback's own
+                raise NotWritten from error
             raise  # asked again, it finds out whether the commit had come through
         finally:
             written.roll_back()

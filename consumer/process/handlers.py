@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import sys
 from dataclasses import dataclass
@@ -61,6 +62,9 @@ def load(settings: Settings) -> Handler:
     marks: Marks = getattr(function, MARKED, NO_MARKS)
     if marks.key is not None and settings.database_url is None:
         raise _wrong(settings, "no key=, which needs a ledger (CONSUMER_DATABASE_URL)", "a key= and no ledger")
+    ttl: Any = marks.key_ttl
+    if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl < math.inf:  # NaN, too
+        raise _wrong(settings, "a key_ttl= of more than 0 seconds", repr(ttl))
     positional = _positional(settings, function)
     return Handler(
         function=function,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from consumer.errors import NotWritten
-from consumer.message import database, schema
+from consumer.message import database, schema, transaction
 from consumer.message.ledger import Claim, Ledger
 from consumer.message.transaction import HandlerSession, Transaction
 from consumer.process.claims import Claims
@@ -19,9 +19,10 @@ from consumer.process.invoke import Ran
 from support import databases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Engine
+    from sqlalchemy.orm import Session
 
 GONE = OperationalError("COMMIT", {}, OSError("server closed the connection"))
 WRITING = text("INSERT INTO effects (id) VALUES ('m1')")
@@ -97,7 +98,7 @@ def test_a_claim_that_is_renewed_while_the_handler_s_session_is_open_is_closed_a
         connection.execute(text("CREATE TABLE effects (id VARCHAR(10))"))
         connection.execute(text(f"ALTER DATABASE {engine.url.database} SET default_transaction_isolation = '{level}'"))
     engine.dispose()
-    ledger, sessions = Ledger(engine, "orders", 1000), database.engine(url, 1, ping=True)
+    ledger, sessions = Ledger(engine, "orders", 1000), transaction.engine(url, 1)
     claim = ledger.claim("k", "m1", "digest", 90, "p1")
     assert isinstance(claim, Claim)
     written = Transaction(sessions, time.monotonic)
@@ -117,13 +118,103 @@ def test_a_handler_may_choose_its_tenant_s_schema(postgresql: str, schema_of: st
     with engine.begin() as connection:
         connection.execute(text("CREATE SCHEMA tenant"))
         connection.execute(text("CREATE TABLE tenant.effects (id VARCHAR(10))"))
-    ledger = Ledger(engine, "orders", 1000)
+    ledger, sessions = Ledger(engine, "orders", 1000), transaction.engine(url, 1)
     claim = ledger.claim("k", "m1", "digest", 90, "p1")
     assert isinstance(claim, Claim)
-    written = Transaction(engine, time.monotonic)
+    written = Transaction(sessions, time.monotonic)
     session = written.for_handler()
     session.execute(text(schema_of))
     session.execute(WRITING)
     answer = closed(ledger, claim, written)
     engine.dispose()
+    sessions.dispose()
     assert answer is True
+
+
+WAYS = ["session", "on_done"]
+
+
+def ready(url: str, writing: Callable[[Session], Any], by: str, *statements: str, seconds: float = 0) -> Any:
+    """Make a ledger, tables, a claim on its message and what its handler wants written."""
+    engine, sessions = database.engine(url, 2), transaction.engine(url, 1, statement_seconds=seconds)
+    schema.migrate(engine)
+    with engine.begin() as connection:
+        for statement in ("CREATE TABLE effects (id VARCHAR(10))", *statements):
+            connection.execute(text(statement))
+    ledger = Ledger(engine, "orders", 1000)
+    claim = ledger.claim("k", "m1", "digest", 90, "p1")
+    assert isinstance(claim, Claim)
+    written = Transaction(sessions, time.monotonic)
+    if by == "session":
+        writing(written.for_handler())
+    else:
+        written.on_done(writing)
+    return engine, sessions, ledger, claim, written
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_a_deferred_constraint_that_fails_at_the_commit_is_the_run_s_failure_and_nothing_is_kept(
+    postgresql: str, by: str
+) -> None:
+    keys = "ALTER TABLE effects ADD UNIQUE (id) DEFERRABLE INITIALLY DEFERRED"
+
+    def twice(session: Session) -> None:
+        session.execute(WRITING)
+        session.execute(WRITING)
+
+    engine, sessions, ledger, claim, written = ready(databases.on_postgresql(postgresql), twice, by, keys)
+    answer = closed(ledger, claim, written)
+    with engine.begin() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM effects")) == 0
+    closed_as_failed = ledger.failed(claim, "as it says") and not ledger.is_done(claim)
+    engine.dispose()
+    sessions.dispose()
+    assert isinstance(answer, IntegrityError)
+    assert closed_as_failed
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_after_a_serialization_failure_at_the_commit_a_callback_writes_again_and_a_session_s_run_has_failed(
+    postgresql: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, strict = databases.on_postgresql(postgresql), {"isolation_level": "SERIALIZABLE"}
+    rival, commit = database.engine(url, 1), HandlerSession.commit_with_message
+
+    def count_and_write(session: Session) -> None:
+        session.connection(execution_options=strict)
+        session.scalar(text("SELECT count(*) FROM effects"))
+        session.execute(WRITING)
+
+    def overtaken(session: HandlerSession) -> None:
+        monkeypatch.setattr(HandlerSession, "commit_with_message", commit)
+        with rival.connect().execution_options(**strict) as connection, connection.begin():
+            connection.scalar(text("SELECT count(*) FROM effects"))
+            connection.execute(text("INSERT INTO effects (id) VALUES ('rival')"))
+        commit(session)
+
+    monkeypatch.setattr(HandlerSession, "commit_with_message", overtaken)
+    engine, sessions, ledger, claim, written = ready(url, count_and_write, by)
+    answer = closed(ledger, claim, written)
+    with engine.begin() as connection:
+        found = list(connection.scalars(text("SELECT id FROM effects ORDER BY id")))
+    for one in (engine, sessions, rival):
+        one.dispose()
+    if by == "on_done":
+        assert (answer, found) == (True, ["m1", "rival"])
+    else:
+        assert (answer.orig.sqlstate, found) == ("40001", ["rival"])
+
+
+def test_a_callback_s_statement_past_the_time_limit_is_ended_and_not_tried_again(postgresql: str) -> None:
+    tries: list[Session] = []
+
+    def waits(session: Session) -> None:
+        tries.append(session)
+        session.execute(text("SELECT pg_sleep(60)"))
+
+    url = databases.on_postgresql(postgresql)
+    engine, sessions, ledger, claim, written = ready(url, waits, "on_done", seconds=0.5)
+    answer = closed(ledger, claim, written)
+    engine.dispose()
+    sessions.dispose()
+    assert (answer.orig.sqlstate, len(tries)) == ("57014", 1)

@@ -32,10 +32,11 @@ class Effect(Base):
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    made = database.engine(database_url, 2, ping=True)
-    with made.begin() as connection:
+    plain = database.engine(database_url, 1)
+    with plain.begin() as connection:
         Base.metadata.create_all(connection)
-    transaction.guard(made)
+    plain.dispose()
+    made = transaction.engine(database_url, 2)
     yield made
     made.dispose()
 
@@ -86,7 +87,8 @@ def by_autocommit(session: Session) -> None:
 def by_a_connection_of_its_own(session: Session) -> None:
     engine = session.get_bind()
     assert isinstance(engine, Engine)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(text("INSERT INTO effects (id) VALUES ('a')"))
 
 
@@ -136,7 +138,7 @@ def test_reset_is_refused_as_close_is(written: Transaction) -> None:
 def test_what_a_handler_sets_on_its_connection_does_not_reach_the_next_message(
     postgresql: str, leaves: str, look: str
 ) -> None:
-    engine = database.engine(databases.on_postgresql(postgresql), 1, ping=True)
+    engine = transaction.engine(databases.on_postgresql(postgresql), 1)
     first = Transaction(engine, time.monotonic)
     first.for_handler().execute(text(leaves))
     commit(first)

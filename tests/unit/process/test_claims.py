@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
+from consumer.errors import Reject as Rejected
 from consumer.message import schema
 from consumer.message.ledger import Claim
 from consumer.message.outcome import Done, Outcome, Reject, Release, Retry
@@ -57,7 +58,7 @@ class Desk:
         self.ledger = self.claims._ledger
         self.away = False
         self.error: DBAPIError = AWAY
-        for name in ("claim", "renew", "done", "release", "answers"):
+        for name in ("claim", "renew", "done", "is_done", "dead", "release", "answers"):
             self.breakable(name)
         self.delivery = Delivery(self.life, self.queue, self.invoker, Settler(self.life, self.queue), self.claims)
 
@@ -327,6 +328,25 @@ async def test_a_long_word_of_the_database_s_is_one_line_of_status_and_health(de
     desk.claims.asking.unanswered(refused, desk.clock.monotonic())
     trouble = desk.life.sign.facts["trouble"]
     assert trouble == "the ledger's database is away: ConnectionError: connection refused Is the server running?"
+
+
+async def test_at_stop_what_is_rejected_is_dead_lettered_though_it_had_written_and_the_database_is_away(
+    desk: Desk,
+) -> None:
+    """What it wrote is rolled back all the same."""
+
+    def work(context: Context) -> None:
+        context.on_done(lambda session: session.execute(text("SELECT 1")))
+        desk.away = True
+        raise Rejected("not an order")
+
+    desk.work = work
+    delivery = desk.deliver()
+    await desk.clock.advance(5)
+    desk.life.stop.tell("SIGTERM")
+    desk.life.stop.finish()
+    await desk.clock.advance(2.1)
+    assert isinstance(await delivery, Reject)
 
 
 async def test_idle_connections_of_sessions_are_dropped_with_the_database(desk: Desk) -> None:

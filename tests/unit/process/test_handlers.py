@@ -298,3 +298,13 @@ def test_a_working_directory_that_is_gone_is_named(workshop: Workshop) -> None:
     handlers.load.cache_clear()
     with pytest.raises(HandlerError, match="expected a working directory; got FileNotFoundError"):
         handlers.load(settings(handler="app_under_test:handle"))
+
+
+@pytest.mark.parametrize("ttl", ["'1h'", "float('nan')", "float('inf')", "0", "-1", "True", "None"])
+def test_a_key_ttl_that_no_clock_can_count_is_refused_before_a_message_is_taken(workshop: Workshop, ttl: str) -> None:
+    source = f"""
+        from consumer import handler
+        @handler(key=lambda message: "a", key_ttl={ttl})
+        def handle(message): ...
+    """
+    assert "expected a key_ttl= of more than 0 seconds; got" in workshop.fails(source, database_url="sqlite:///l.db")
