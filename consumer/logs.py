@@ -96,9 +96,8 @@ def render(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> bytes:
         line = _line(measured, facts)
         room //= 2
     if len(line) > LINE:  # too many fields, or too long names: the ones that tell most stay
-        most = FEW // 2 if measured else FEW
-        few = {name[:NAME]: _cut(name, facts[name], NAME) for name in list(facts)[:most]}
-        line = _line(measured, {**few, "cut": len(facts) - most})
+        few = {name[:NAME]: _cut(name, facts[name], NAME) for name in list(facts)[:FEW]}
+        line = _line(measured, {**few, "cut": len(facts) - FEW})
     return line + b"\n"
 
 
