@@ -98,6 +98,11 @@ def _times(settings: Settings) -> Iterator[str]:
 def _choices(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None and (fault := databaseurl.wrong(settings.database_url.get_secret_value())):
         yield fault
+    if settings.metrics == "emf" and settings.log_format != "json":
+        yield problem(
+            "CONSUMER_METRICS with CONSUMER_LOG_FORMAT", "JSON lines, which CloudWatch reads metrics from",
+            settings.log_format, "take json, or no metrics",
+        )  # fmt: skip
 
 
 def _doubts(settings: Settings) -> Iterator[str]:

@@ -5,6 +5,7 @@ ConsumerError
 +-- HandlerError    the handler cannot be found or loaded: exit code 70
 +-- LedgerError     the ledger's database is not one that this version can use: exit code 64
 +-- NotWritten      what a handler wrote cannot be committed, and why (its cause): the run has failed
++-- TemplateError   the fleet's template, or what is put into it, cannot be read: exit code 64
 +-- Retry           raised by a handler: come back later; not a failure
 +-- Reject          raised by a handler: never again, to the dead-letter queue
 """
@@ -38,6 +39,10 @@ class LedgerError(ConsumerError):
 
 class NotWritten(ConsumerError):  # noqa: N818 - no error by itself: its cause is the handler's
     """What a handler wrote cannot be committed, for its cause's sake: the run has failed."""
+
+
+class TemplateError(ConsumerError):
+    """The fleet's template, one of its parameters or one of its expressions is wrong."""
 
 
 class Retry(ConsumerError):  # noqa: N818 - users raise it as a request, and its name says which

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LINE = PIPE_ATOMIC - 1  # bytes, and the newline
 MARK = "... (cut)"
 FEW, NAME = 8, 40  # fields, and characters of their names and bytes of their values, that fit whatever they are
+METRICS = "_metrics"  # a field that is put at the line's root, whole, whatever else has to be cut; written at any level
+LEVELS = logging.getLevelNamesMapping()
 QUIET = ("botocore", "boto3", "urllib3", "asyncio")  # libraries whose talk below a warning says nothing about messages
 
 
@@ -37,12 +39,13 @@ def configure(*, form: str, level: str, sink: Sink, **tags: object) -> Filtering
 
     form: json or console. sink: where lines go. tags: bound to every line of this process.
     """
-    number = logging.getLevelNamesMapping()[level.upper()]
+    number = LEVELS[level.upper()]
 
     def tag(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {**tags, **event}
 
     shared: list[Any] = [
+        partial(_drop, number),
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         tag,
@@ -54,7 +57,7 @@ def configure(*, form: str, level: str, sink: Sink, **tags: object) -> Filtering
         tags = {"process": tags.get("process")}  # a person at a terminal knows which container and queue
         plain = structlog.dev.plain_traceback  # the other kinds print the handler's variables, and so the body
         final = [structlog.dev.ConsoleRenderer(colors=os.isatty(1), exception_formatter=plain), encode]
-    processors, wrapper = [*shared, *final], structlog.make_filtering_bound_logger(number)
+    processors, wrapper = [*shared, *final], structlog.make_filtering_bound_logger(min(number, logging.INFO))
     structlog.configure(  # for the user's own loggers; a handler may configure them anew, and ours stay as they are
         processors=processors,
         wrapper_class=wrapper,
@@ -70,23 +73,31 @@ def configure(*, form: str, level: str, sink: Sink, **tags: object) -> Filtering
     return log
 
 
+def _drop(least: int, _: WrappedLogger, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop an event that is not to be logged; one that bears metrics, which is an info at least, always is."""
+    if METRICS not in event and LEVELS.get(method.upper(), least) < least:
+        raise structlog.DropEvent
+    return event
+
+
 def render(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> bytes:
-    """Render one event as a line of JSON; the longest texts are cut until it fits."""
+    """Render one event as a line of JSON; the longest texts are cut until it fits. What is measured comes whole."""
     facts = {
         "timestamp": event.pop("timestamp", None),
         "level": event.pop("level", None),
         "event": event.pop("event", None),
     }
-    facts.update(event)
-    line = _dump(facts)
+    measured = event.pop(METRICS, {})
+    facts.update((name, value) for name, value in event.items() if name not in measured)
+    line = _line(measured, facts)
     room = LINE * 7 // 8
     while len(line) > LINE and room > 2 * len(MARK):
         facts = {name: _cut(name, value, room) for name, value in facts.items()}
-        line = _dump(facts)
+        line = _line(measured, facts)
         room //= 2
     if len(line) > LINE:  # too many fields, or too long names: the ones that tell most stay
         few = {name[:NAME]: _cut(name, facts[name], NAME) for name in list(facts)[:FEW]}
-        line = _dump({**few, "cut": len(facts) - FEW})
+        line = _line(measured, {**few, "cut": len(facts) - FEW})
     return line + b"\n"
 
 
@@ -98,6 +109,11 @@ def encode(_: WrappedLogger, __: str, text: str) -> bytes:
 def dropped(count: int, **tags: object) -> bytes:
     """Give the line that says how many lines a stalled log driver has cost."""
     return _dump({"level": "warning", "event": "log_lines_dropped", "count": count, **tags}) + b"\n"
+
+
+def _line(measured: MutableMapping[str, Any], facts: MutableMapping[str, Any]) -> bytes:
+    """Put what is measured first; on its own: whatever else JSON cannot hold, this it can."""
+    return _dump(measured)[:-1] + b", " + _dump(facts)[1:] if measured else _dump(facts)
 
 
 def _dump(facts: MutableMapping[str, Any]) -> bytes:

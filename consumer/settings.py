@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from datetime import time
@@ -11,6 +12,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from consumer.window import Window
 
 PREFIX = "CONSUMER_"
 VISIBILITY_MAX = 43_200  # SQS: a message can be invisible for 12 h from its receipt, and extending does not reset that
@@ -66,6 +69,11 @@ def knob(unit: str, text: str, *, default: Any = ..., reads: str = "", **rules: 
 def drain_of(stop_timeout: float) -> float:
     """Seconds in which handlers may finish after SIGTERM, of the platform's stop timeout."""
     return stop_timeout - max(4.0, stop_timeout / 6) - AGENT_STOP
+
+
+def on_ecs() -> bool:
+    """Say whether this is an ECS task: its agent tells each container where to ask about it."""
+    return os.environ.get("ECS_CONTAINER_METADATA_URI_V4", "").startswith("http")
 
 
 AGENT_STOP = 5.0  # supervisord stops its groups one after another: the agent's seconds come out of the same budget
@@ -167,6 +175,15 @@ class Settings(BaseSettings):
     )
     timezone: Zone = knob("name", "The deadline's time zone.", default=ZoneInfo("UTC"), reads="UTC")
 
+    expected_seconds: float = knob(
+        "s", "What one message is expected to take: the containers that the deadline needs follow from it until "
+        "enough messages have been measured. 0 is not known.", default=0.0, ge=0,
+    )  # fmt: skip
+    max_containers: int = knob(
+        "count", "The most containers that the service may have: whether the deadline can be kept depends on it.",
+        default=1, ge=1,
+    )  # fmt: skip
+
     exit_when_drained: float = knob(
         "s", "For a task that is started for one load of messages: the container leaves with 0 when its queue has been "
         "empty for so long, nothing in flight or delayed either. SQS's counts lag: 60 or more is sure. 0 is off.",
@@ -201,6 +218,18 @@ class Settings(BaseSettings):
         default=lambda _: "console" if sys.stdout.isatty() else "json", reads="json; console on a terminal",
     )  # fmt: skip
     log_level: Literal["debug", "info", "warning", "error"] = knob("level", "The least that is logged.", default="info")
+
+    metrics: Literal["emf", "off"] = knob(
+        "emf or off", "CloudWatch's metrics, in its embedded metric format on the log's JSON lines: what the container "
+        "knows, once a minute, and how each delivery ends.",
+        default=lambda done: "emf" if done["log_format"] == "json" and on_ecs() else "off",
+        reads="emf on ECS, else off",
+    )  # fmt: skip
+
+    @property
+    def window(self) -> Window | None:
+        """When the queue must be empty, where that is said."""
+        return Window(self.deadline, self.timezone) if self.deadline else None
 
     @property
     def drain_seconds(self) -> float:

@@ -30,12 +30,13 @@ GROUND = {
     "overrides",
     "version",
     "hearing",
+    "window",
 }
 MAY_IMPORT = {
     "ground": {"ground"},
     "message": {"ground", "message"},
-    "process": {"ground", "message", "process"},
-    "container": {"ground", "message", "process", "container"},
+    "process": {"ground", "message", "fleet", "process"},
+    "container": {"ground", "message", "fleet", "process", "container"},
     "fleet": {"ground", "fleet"},  # planning is arithmetic: it knows no message and no process
     "desk": {"ground", "message", "process", "container", "fleet", "desk"},
     "local": {"ground", "message", "process", "container", "fleet", "desk", "local"},
@@ -46,7 +47,7 @@ MAY_IMPORT = {
 }
 """The floors: an import goes down, never up."""
 
-EXTRAS = {"rich", "roto"}  # what only `consumer[demo]` installs may be imported where it is used
+EXTRAS = {"rich", "roto", "yaml"}  # what only `consumer[demo]` or `[plan]` installs may be imported where it is used
 CLOCKS = {"consumer.clock", "consumer.testing.clock"}
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 

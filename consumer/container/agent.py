@@ -13,11 +13,15 @@ from consumer.clock import Clock
 from consumer.container import duties
 from consumer.container.agentqueue import AgentQueue
 from consumer.container.drained import Drained
+from consumer.container.ecs import Ecs
+from consumer.container.gauges import Gauges
 from consumer.container.kill import Kills
 from consumer.container.memoryguard import MemoryGuard
 from consumer.container.picture import Picture
+from consumer.container.protection import Protection
 from consumer.container.prune import Prune
 from consumer.container.rescue import UNTOLD, Rescue
+from consumer.container.wanted import Wanted
 from consumer.container.watchdog import Watchdog
 from consumer.errors import SettingsError
 from consumer.process import books, memory, output
@@ -83,5 +87,11 @@ async def _life(settings: Settings, folder: Path, sink: Sink, log: FilteringBoun
         acts.append(Prune(ledger.pruner(settings), clock, log))
     if settings.exit_when_drained and "SUPERVISOR_ENABLED" in os.environ:  # else the parent is somebody's shell
         acts.append(Drained(picture, queue, settings.exit_when_drained, clock, log, partial(_end, os.getppid())))
+    wanted = None
+    if platform := Ecs.found(clock):
+        wanted = Wanted(platform, clock, log)
+        acts += [wanted, Protection(picture, platform, wanted, folder, clock, log)]
+    if settings.metrics == "emf" or settings.window:
+        acts.append(Gauges(picture, queue, settings, clock, log, folder=folder, budget=budget, wanted=wanted))
     await duties.Duties(acts, clock, stop, log, look=picture.look, flush=sink.flush).run()
     os._exit(output.last_lines(sink, Leaving.STOPPED))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from consumer.container.crashloop import ROW, CrashLoop, Death
 from consumer.container.exits import NOT_STARTED, code_of, explained
+from consumer.fleet.metrics import ABNORMAL
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Container:
         if not death.foreseen:
             known = told or in_hand or facts.get("killed")  # supervisord's kill; or the agent knows, and says so
             how = explained(code, guess=not known)
-            self.journal.warning(f"{name} (pid {pid}) ended: {how}{_circumstances(death)}")
+            self.journal.warning(f"{name} (pid {pid}) ended: {how}{_circumstances(death)}", {ABNORMAL: 1})
         if self.lives.lost() and not told:
             return self._leave(Leaving.BROKEN.value, "the run directory is gone")
         try:

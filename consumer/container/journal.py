@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 from supervisor import loggers
 
 from consumer import logs
+from consumer.process import metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from consumer.clock import Clock
     from consumer.container.stdout import Stdout
+    from consumer.fleet.metrics import Metric
     from consumer.settings import Settings
 
 LEVELS = {"CRIT": "critical", "ERRO": "error", "WARN": "warning", "INFO": "info"}
@@ -26,22 +30,24 @@ class Journal:
     def __init__(self, stdout: Stdout, clock: Clock, settings: Settings) -> None:
         self._stdout = stdout
         self._clock = clock
+        self._settings = settings
         self._json = settings.log_format == "json"
         self._facts = logs.identity("supervisord", settings.queue_url)
 
-    def warning(self, text: str) -> None:
-        """Say what somebody should look at."""
-        self.line("warning", text)
+    def warning(self, text: str, counts: Mapping[Metric, float] | None = None) -> None:
+        """Say what somebody should look at; counts: what the line counts as in the fleet's metrics."""
+        self.line("warning", text, counts)
 
     def error(self, text: str) -> None:
         """Say what somebody must look at."""
         self.line("error", text)
 
-    def line(self, level: str, text: str) -> None:
+    def line(self, level: str, text: str, counts: Mapping[Metric, float] | None = None) -> None:
         """Write one line, or drop it when nobody reads."""
         now = self._clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
         if self._json:
-            line = logs.render(None, level, {"timestamp": now, "level": level, "event": text, **self._facts})
+            facts = {**self._facts, **metrics.said(self._settings, self._clock.time(), counts or {})}
+            line = logs.render(None, level, {"timestamp": now, "level": level, "event": text, **facts})
         else:
             line = f"{now} [{level}] supervisord: {text}\n".encode(errors="backslashreplace")
         self._stdout.write(line)

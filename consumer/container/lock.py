@@ -40,7 +40,8 @@ def _hold(folder: Path) -> None:
         got = f"{folder}, in use by another `consumer up` (pid {os.pread(lock, 32, 0).decode().strip() or 'unknown'})"
         os.close(lock)
         raise _problem("a folder for each container", got, "stop the other one, or choose another folder") from None
-    quiet.end(folder)  # the one that was quiet is no more
+    for by in (quiet.PERSON, quiet.PLATFORM):  # the one that was quiet is no more
+        quiet.end(folder, by)
     (folder / "supervisor.sock").unlink(missing_ok=True)  # of a killed one: supervisord would remove it, with a remark
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)

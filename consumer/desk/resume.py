@@ -19,11 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Have the container receive again; return 1 where none runs."""
+    """Have the container receive again; return 1 where none runs, or where the platform is to take it."""
     del arguments
     try:
-        quiet.end(drain.running())
+        folder = drain.running()
+        quiet.end(folder)
     except (SettingsError, OSError) as error:
         print(error, file=sys.stderr)
+        return 1
+    if left := quiet.reasons(folder):
+        print(f"still quiet: the platform is to take this container: {left['platform']}", file=sys.stderr)
         return 1
     return 0

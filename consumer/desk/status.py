@@ -9,11 +9,13 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from consumer import rundir
 from consumer.clock import Clock
+from consumer.container import estimate
 from consumer.desk.table import table
 from consumer.environment import shown
 from consumer.errors import SettingsError, problem
@@ -25,7 +27,10 @@ from consumer.process import pulse, quiet
 if TYPE_CHECKING:
     import argparse
 
-QUIET = "\nquiet: no more messages are taken until `consumer resume`"
+QUIET = {
+    "person": "quiet: no more messages are taken until `consumer resume`",
+    "platform": "quiet: no more messages are taken, since the platform is to take this container: ",
+}
 SHOWN = ("name", "pid", "state", "handled", "rss_mib", "uss_mib", "pss_mib", "started")
 
 
@@ -42,13 +47,17 @@ def main(arguments: argparse.Namespace) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1
-    lives, is_quiet = pulse.living(folder), quiet.holds(folder)
+    lives, reasons, expected = pulse.living(folder), quiet.reasons(folder), estimate.read(folder, now)
     queue, problem = _queue(os.environ.get("CONSUMER_QUEUE_URL", ""))
     if arguments.json:
-        facts = {"container": socket.gethostname(), "quiet": is_quiet, "queue": queue}
-        print(json.dumps({**facts, "processes": [public(life) for life in lives]}, indent=2))
+        facts = {"container": socket.gethostname(), "quiet": bool(reasons), "quiet_reasons": reasons, "queue": queue}
+        print(json.dumps({**facts, "estimate": expected, "processes": [public(life) for life in lives]}, indent=2))
     else:
-        print(_page(lives, queue, now) + (QUIET if is_quiet else ""))
+        print(_page(lives, queue, now))
+        if expected:
+            print(outlook(expected))
+        for who, why in reasons.items():
+            print(QUIET[who] + why)
     if problem:
         print(problem, file=sys.stderr)
     return 1 if problem or not lives else 0
@@ -62,6 +71,25 @@ def public(life: dict[str, Any]) -> dict[str, Any]:
     ]
     last, trouble = life["last_receive"], life.get("trouble", "")
     return {name: life[name] for name in SHOWN} | {"last_receive": last, "trouble": trouble, "in_hand": held}
+
+
+def outlook(expected: dict[str, Any]) -> str:
+    """Say whether the deadline will be met, and what it takes."""
+    zone = ZoneInfo(expected["timezone"])
+
+    def clock(time: float) -> str:
+        return datetime.fromtimestamp(time, zone).strftime("%H:%M")
+
+    slack, containers = expected["slack_seconds"], expected["needed_containers"]
+    when = ""
+    if slack is not None:
+        minutes = f"{abs(slack) / 60:.0f} min {'after' if slack < 0 else 'before'} it"
+        when = f", empty at about {clock(expected['empty_at'])}, {minutes}"
+    needs = f"{containers} container{'' if containers == 1 else 's'} ({expected['needed_processes']} processes) needed"
+    return (
+        f"deadline {clock(expected['deadline'])} {expected['timezone']}: {expected['verdict']}{when}; "
+        f"{needs}, {expected['desired_containers']} wanted"
+    )
 
 
 def _page(lives: list[dict[str, Any]], queue: dict[str, int] | None, now: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from consumer import errors
@@ -57,17 +56,9 @@ def within(delay: float, *, left: float) -> float:
     return max(0.0, min(delay, left - HEADROOM))
 
 
-def seconds_until(deadline: time, now: datetime) -> float:
-    """Give the seconds until the next time that the clock on the wall shows the deadline."""
-    then = now.replace(hour=deadline.hour, minute=deadline.minute, second=deadline.second, microsecond=0)
-    if then <= now:
-        then += timedelta(days=1)
-    return (then.astimezone(UTC) - now.astimezone(UTC)).total_seconds()  # across a change of summer time too
-
-
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a decision needs to know of the time, in seconds."""
+    """What a decision needs to know of the time, in seconds; until_deadline: below zero once it is late."""
 
     left_of_sqs: float
     until_deadline: float | None = None
@@ -88,7 +79,8 @@ def decide(
     if isinstance(error, errors.Reject):
         return Reject(error.reason, error)
     if isinstance(error, errors.Retry):
-        return Retry(within(error.after, left=moment.left_of_sqs), cause="asked")
+        late = moment.until_deadline is not None and error.after + moment.usual_run > moment.until_deadline
+        return Retry(within(error.after, left=moment.left_of_sqs), cause="asked", past_deadline=late)
     if attempt >= max_attempts:
         return Reject("failed once" if attempt == 1 else f"failed {attempt} times", error, cause)
     delay, late = fit(

@@ -9,10 +9,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from consumer import errors
-from consumer.message.backoff import Backoff, Moment, decide, seconds_until
+from consumer.message.backoff import Backoff, Moment, decide
 from consumer.message.lease import Lease
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.message.trouble import explained
+from consumer.process import metrics
 from consumer.process.company import Company
 from consumer.process.context import Context
 from consumer.process.crashes import Crashes
@@ -133,7 +134,7 @@ class Delivery:
             return Release()
         settings, clock = self._settings, self._clock
         assert ran.error is not None
-        until = seconds_until(settings.deadline, clock.now(settings.timezone)) if settings.deadline else None
+        until = settings.window.left(clock.now()) if settings.window else None
         return decide(
             ran.error,
             hand.context.attempt,
@@ -214,15 +215,12 @@ class Delivery:
         if ran.cause == "returned":
             seconds = self._clock.monotonic() - hand.began
             self._usual_run += (seconds - self._usual_run) * (SMOOTHING if self._usual_run else 1)
+            self._pulse.ran(seconds)
 
     def _report(self, hand: InHand, outcome: Outcome) -> None:
         """Log the one line that every delivery ends with."""
-        ran = hand.ran
-        facts: dict[str, Any] = {
-            "outcome": outcome.name,
-            "cause": outcome.cause,
-            "seconds": round(self._clock.monotonic() - hand.began, 3),
-        }
+        ran, seconds = hand.ran, round(self._clock.monotonic() - hand.began, 3)
+        facts: dict[str, Any] = {"outcome": outcome.name, "cause": outcome.cause, "seconds": seconds}
         match outcome:
             case Retry(delay=delay, past_deadline=late):
                 facts |= {"delay": round(delay, 1)} | ({"past_deadline": True} if late else {})
@@ -235,4 +233,5 @@ class Delivery:
         bad = outcome.failed or isinstance(outcome, LeftAlone)
         wants_trace = bad and ran.cause == "raised" and not isinstance(ran.error, errors.Reject)
         say = hand.log.warning if bad else hand.log.info
+        facts |= metrics.said(self._settings, self._clock.time(), metrics.of(outcome, seconds))
         say("delivered", **facts, exc_info=ran.error if wants_trace else None)

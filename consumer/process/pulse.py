@@ -45,7 +45,8 @@ class Pulse:
         self._wall = wall
         self.facts: dict[str, Any] = {
             "name": process, "pid": pid, "start_ticks": started(pid), "started": wall(), "state": "starting",
-            "handled": 0, "last_receive": None, "empty_receives": 0, "rss_mib": 0, "uss_mib": 0, "pss_mib": 0,
+            "handled": 0, "runs": 0, "run_seconds": 0.0, "longest_run": 0.0,
+            "last_receive": None, "empty_receives": 0, "rss_mib": 0, "uss_mib": 0, "pss_mib": 0,
             "in_hand": {}, **facts,
         }  # fmt: skip
         self.path = path_of(folder, self.facts)
@@ -83,6 +84,13 @@ class Pulse:
         """Note that a message is about to be settled, before the queue is told: nobody is to give it back as well."""
         if self.facts["in_hand"].pop(key, None) is not None:
             self.write()
+
+    def ran(self, seconds: float) -> None:
+        """Count a run that succeeded; written with what comes next."""
+        facts = self.facts
+        facts["runs"] += 1
+        facts["run_seconds"] = round(facts["run_seconds"] + seconds, 3)
+        facts["longest_run"] = round(max(facts["longest_run"], seconds), 3)
 
     def end(self) -> None:
         """Remove the file: this life ends in order, with nothing in hand."""

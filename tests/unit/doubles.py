@@ -135,6 +135,7 @@ class FakePulse(Pulse):
         self.trouble: OSError | None = None
         self.facts: dict[str, Any] = {
             "in_hand": {}, "state": "starting", "handled": 0, "last_receive": None, "empty_receives": 0,
+            "runs": 0, "run_seconds": 0.0, "longest_run": 0.0,
         }  # fmt: skip
 
     def write(self, **changes: object) -> None:

@@ -13,6 +13,7 @@ from consumer.container import ending
 from consumer.container.container import Container
 from consumer.container.crashloop import ROW
 from consumer.container.lives import Lives
+from consumer.fleet.metrics import ABNORMAL
 from consumer.process.stop import Leaving
 from consumer.testing import FakeClock
 
@@ -26,9 +27,11 @@ REFUSED = Leaving.REFUSED.value << 8  # a status, as waitpid gives it
 class Journal:
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.counted: list[object] = []
 
-    def warning(self, text: str) -> None:
+    def warning(self, text: str, counts: object = None) -> None:
         self.lines.append(text)
+        self.counted += [counts] if counts else []
 
     error = warning
 
@@ -98,6 +101,14 @@ def test_of_a_process_that_the_agent_has_killed_between_messages_nothing_is_gues
     ending.leave_reason(scene.life(), "its sign of life has stood still for 46 s", suspects=True)
     scene.end(signal.SIGKILL)
     assert scene.journal.lines == [f"worker_00 (pid {DEAD}) ended: killed by SIGKILL"]
+
+
+def test_a_process_that_dies_counts_once_as_an_abnormal_leaving_and_one_that_leaves_does_not(scene: Scene) -> None:
+    scene.life()
+    scene.end(signal.SIGKILL)
+    assert scene.journal.counted == [{ABNORMAL: 1}]
+    scene.end(Leaving.LIMIT.value << 8)
+    assert scene.journal.counted == [{ABNORMAL: 1}]
 
 
 def test_a_death_of_which_no_word_can_be_left_is_judged_and_swept_all_the_same(

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.desk import status
+from consumer.clock import Clock
+from consumer.container import estimate
+from consumer.container.estimate import Estimate
+from consumer.desk import resume, status
 from consumer.message import client
 from consumer.process import quiet
 from consumer.process.pulse import Pulse, path_of
@@ -112,3 +115,59 @@ def test_a_queue_that_does_not_answer_is_told_on_stderr(
     monkeypatch.delenv("CONSUMER_QUEUE_URL")
     assert status.main(Namespace(json=True)) == 1
     assert "CONSUMER_QUEUE_URL: expected" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("sqs")
+def test_why_the_platform_has_a_container_take_no_more_is_shown_and_resume_does_not_end_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live(tmp_path)
+    quiet.begin(tmp_path)
+    quiet.begin(tmp_path, quiet.PLATFORM, "consumer:8 is deployed")
+    assert resume.main(Namespace()) == 1
+    assert "the platform is to take this container: consumer:8 is deployed" in capsys.readouterr().err
+    assert status.main(Namespace(json=True)) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["quiet"], found["quiet_reasons"]) == (True, {"platform": "consumer:8 is deployed"})
+    assert status.main(Namespace(json=False)) == 0
+    assert "the platform is to take this container: consumer:8 is deployed" in capsys.readouterr().out
+    quiet.end(tmp_path, quiet.PLATFORM)
+    assert resume.main(Namespace()) == 0
+
+
+@pytest.mark.parametrize(
+    ("facts", "says", "needs"),
+    [
+        ({}, "on track, empty at about 07:42, 78 min before it", "4 containers (64 processes)"),
+        (
+            {"verdict": "late", "slack_seconds": -1200, "empty_at": 1_700_036_400.0, "needed_containers": 1},
+            "late, empty at about 09:20, 20 min after it",
+            "1 container (64 processes)",
+        ),
+        ({"verdict": "unknown", "slack_seconds": None, "empty_at": None}, "unknown", "4 containers (64 processes)"),
+    ],
+)
+@pytest.mark.usefixtures("sqs")
+def test_what_the_deadline_needs_is_shown_while_it_is_fresh(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    facts: dict[str, Any],
+    says: str,
+    needs: str,
+) -> None:
+    live(tmp_path)
+    monkeypatch.setattr(Clock, "time", lambda _: 1_700_030_000.0)
+    expected: dict[str, Any] = {
+        "at": 1_699_999_900.0, "verdict": "on track", "deadline": 1_700_035_200.0, "timezone": "Europe/Paris",
+        "empty_at": 1_700_030_520.0, "slack_seconds": 4680, "backlog": 700, "seconds_per_message": 160.0,
+        "needed_containers": 4, "needed_processes": 64, "desired_containers": 5,
+    }  # fmt: skip
+    estimate.write(tmp_path, Estimate(**{**expected, **facts}))
+    assert status.main(Namespace(json=False)) == 0
+    assert "deadline" not in capsys.readouterr().out, "it is a day old"
+    estimate.write(tmp_path, Estimate(**{**expected, **facts, "at": 1_700_029_950.0}))
+    assert status.main(Namespace(json=False)) == 0
+    assert f"deadline 09:00 Europe/Paris: {says}; {needs} needed, 5 wanted\n" in capsys.readouterr().out
+    assert status.main(Namespace(json=True)) == 0
+    assert json.loads(capsys.readouterr().out)["estimate"]["needed_processes"] == 64

@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer import logs
+from consumer.fleet.metrics import ALL, emf
 from consumer.sink import Sink
 from unit.texts import any_text
 
@@ -251,3 +252,28 @@ def test_on_a_console_lines_are_for_people_and_prints_are_left_alone(desk: Desk)
 def test_dropped_lines_are_told_of_as_an_event() -> None:
     line = json.loads(logs.dropped(7, process="worker_00"))
     assert line == {"level": "warning", "event": "log_lines_dropped", "count": 7, "process": "worker_00"}
+
+
+MEASURED = emf("q" * 80, 1_700_000_000.5, dict.fromkeys(ALL, 123456.789))  # of a line that bears all that there are
+
+
+def test_what_bears_metrics_is_written_at_any_level_with_them_at_the_root(desk: Desk) -> None:
+    log = desk.configure(level="error")
+    log.info("delivered", seconds=1.5, **{logs.METRICS: MEASURED})
+    log.warning("no")
+    (line,) = desk.lines
+    assert line["event"] == "delivered"
+    assert line.items() >= MEASURED.items()
+    assert line["_aws"]["Timestamp"] == 1_700_000_000_500
+    assert logs.METRICS not in line
+
+
+@given(facts=st.dictionaries(any_text(max_size=5000), VALUES, max_size=40))
+@example(facts={"Failed": "yes", "Queue": 7, "exception": "\x00" * 9000, "error": "x" * 9000})
+@example(facts={str(number) + "\x00" * 5000: "\x00" * 5000 for number in range(10)})
+def test_metrics_come_whole_whatever_else_the_line_holds(facts: dict[str, Any]) -> None:
+    line = logs.render(None, "info", {"timestamp": "t", "level": "info", "event": "e", **facts, logs.METRICS: MEASURED})
+    assert len(line) <= 4096
+    found = json.loads(line)
+    assert found.items() >= MEASURED.items()
+    assert list(found)[: len(MEASURED)] == list(MEASURED), "and first"

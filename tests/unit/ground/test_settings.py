@@ -311,3 +311,27 @@ def test_what_supervisord_asks_for_is_exported() -> None:
         "CONSUMER_STOP_WAIT_SECONDS": "105",
         "CONSUMER_RUN_DIR": "/run/x",
     }
+
+
+@pytest.mark.parametrize(
+    ("environ", "metrics"),
+    [
+        ({}, "off"),
+        ({"ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/1"}, "emf"),
+        ({"ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/1", "CONSUMER_LOG_FORMAT": "console"}, "off"),
+        ({"ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/1", "CONSUMER_METRICS": "off"}, "off"),
+        ({"CONSUMER_METRICS": "emf"}, "emf"),
+    ],
+)
+def test_metrics_are_published_on_ecs_and_where_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], metrics: str
+) -> None:
+    for name, value in {**REQUIRED, "CONSUMER_LOG_FORMAT": "json", **environ}.items():
+        monkeypatch.setenv(name, value)
+    assert Settings().metrics == metrics
+
+
+def test_metrics_are_refused_where_the_log_is_for_people(put: Any) -> None:
+    put(LOG_FORMAT="console", METRICS="emf")
+    (problem,) = problems()
+    assert problem.startswith("CONSUMER_METRICS with CONSUMER_LOG_FORMAT: expected JSON lines")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumer import errors
 from consumer.clock import Clock
-from consumer.message.backoff import Backoff, Moment, decide, fit, seconds_until, within
+from consumer.message.backoff import Backoff, Moment, decide, fit, within
 from consumer.message.outcome import Outcome, Reject, Retry
 from consumer.settings import VISIBILITY_MAX
 from unit.doubles import settings
@@ -95,22 +94,6 @@ def test_a_wait_ends_within_the_twelve_hours_of_sqs(delay: float, left: float) -
     kept = within(delay, left=left)
     assert 0 <= kept <= delay
     assert kept == 0 or kept + 60 <= left + 1e-6
-
-
-@pytest.mark.parametrize(
-    ("now", "seconds"),
-    [
-        (datetime(2026, 7, 1, 6, 0, tzinfo=PARIS), 3 * 3600),
-        (datetime(2026, 7, 1, 9, 0, tzinfo=PARIS), 24 * 3600),
-        (datetime(2026, 7, 1, 9, 0, 1, tzinfo=PARIS), 24 * 3600 - 1),
-        (datetime(2026, 3, 28, 10, 0, tzinfo=PARIS), 22 * 3600),  # the night of 23 hours less one
-        (datetime(2026, 10, 24, 10, 0, tzinfo=PARIS), 24 * 3600),  # the night that has one more
-        (datetime(2026, 3, 29, 1, 0, tzinfo=PARIS), 7 * 3600),
-        (datetime(2026, 7, 1, 23, 30, tzinfo=UTC), 9.5 * 3600),
-    ],
-)
-def test_the_deadline_is_the_next_time_that_the_wall_clock_shows_it(now: datetime, seconds: float) -> None:
-    assert seconds_until(time(9, 0), now) == seconds
 
 
 def decided(error: BaseException, attempt: int = 1, *, cause: str = "raised", moment: Moment | None = None) -> Outcome:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer import errors
+from consumer import errors, logs
 from consumer.message.outcome import Done, LeftAlone, Outcome, Reject, Release, Retry
 from consumer.process.books import Books
 from consumer.process.delivery import Delivery
@@ -324,3 +324,52 @@ async def test_every_line_of_a_delivery_names_its_message_and_attempt(desk: Desk
     assert [line["event"] for line in desk.life.lines.lines] == ["settle_failed", "delivered"]
     assert {(line["message_id"], line["attempt"]) for line in desk.life.lines.lines} == {("m1", 3)}
     assert desk.invoker.contexts[0].attempt == 3
+
+
+def counted(desk: Desk) -> dict[str, Any]:
+    """What CloudWatch reads from the last delivery's line."""
+    found = desk.life.lines.named("delivered")[-1].get(logs.METRICS, {})
+    return {name: value for name, value in found.items() if name not in {"_aws", "Queue"}}
+
+
+async def test_each_delivery_s_own_line_counts_it(clock: FakeClock) -> None:
+    desk = Desk(clock, metrics="emf")
+    desk.takes(12)
+    done = asyncio.ensure_future(desk.deliver())
+    await clock.advance(12)
+    assert await done == Done()
+    assert counted(desk) == {"Succeeded": 1, "SecondsPerMessage": 12}
+    line = desk.life.lines.named("delivered")[-1][logs.METRICS]
+    assert line["Queue"] == "orders"
+    assert line["_aws"]["Timestamp"] == int(clock.time() * 1000)
+    desk.invoker.run = desk.at_once
+    await desk.deliver(desk.raised(OSError()))
+    assert counted(desk) == {"Failed": 1}
+    await desk.deliver(desk.raised(errors.Reject()))
+    assert counted(desk) == {"Failed": 1}
+    await desk.deliver(desk.raised(errors.Retry(5)))
+    assert counted(desk) == {}
+    await desk.deliver(Ran("interrupted"))
+    assert counted(desk) == {}
+
+
+async def test_where_no_metrics_are_published_a_line_bears_none(desk: Desk) -> None:
+    await desk.deliver()
+    assert counted(desk) == {}
+
+
+async def test_the_sign_of_life_counts_runs_that_succeeded_with_their_seconds(clock: FakeClock) -> None:
+    desk = Desk(clock)
+    for seconds, ran in ((12, None), (40, None), (99, Ran("raised", OSError()))):
+        desk.takes(seconds, ran)
+        task = asyncio.ensure_future(desk.deliver())
+        await clock.advance(seconds)
+        await task
+    facts = desk.life.sign.facts
+    assert (facts["runs"], facts["run_seconds"], facts["longest_run"]) == (2, 52, 40)
+
+
+async def test_a_retry_once_it_is_late_says_that_it_is(clock: FakeClock) -> None:
+    desk = Desk(clock, deadline=time(22, 15), timezone="UTC")  # a quarter of an hour ago
+    assert await desk.deliver(desk.raised(OSError())) == Retry(22.5, past_deadline=True)
+    assert await desk.deliver(desk.raised(errors.Retry(5))) == Retry(5, cause="asked", past_deadline=True)

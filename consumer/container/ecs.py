@@ -1,0 +1,154 @@
+"""What the platform is asked: the ECS agent's endpoints beside the container, and the ECS API for its service.
+
+Blocking calls, each bounded. The endpoints: task metadata version 4, and task scale-in protection (Amazon ECS developer
+guide, "Task metadata endpoint version 4" and "Task scale-in protection endpoint").
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from dataclasses import dataclass
+from datetime import datetime
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from consumer.errors import described
+from consumer.message import client
+
+if TYPE_CHECKING:
+    from consumer.clock import Clock
+
+TIMEOUT = 1.5  # seconds for each call: a duty that takes 2 is said to be late
+LONGEST_ANSWER = 65_536  # bytes
+BLOCKED = "DEPLOYMENT_BLOCKED"  # more tasks are protected than the service wants: one of them is this one
+NO_SERVICE = "TASK_NOT_VALID"  # a task that was run by itself: nobody scales it in
+WRONG = (LookupError, TypeError, ValueError, AttributeError)  # what comes of an answer that is not as documented
+
+
+class Unanswered(Exception):  # noqa: N818 - it is what has happened, and its text says why
+    """There was no answer, or none that can be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """This container's task, as the platform sees it.
+
+    revision: its task definition, as family:number. stopping: the platform wants it to stop.
+    """
+
+    region: str
+    cluster: str
+    service: str
+    revision: str
+    stopping: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The task's service: the containers that it wants, the task definition of its newest deployment.
+
+    deploying: there is more than one deployment: the last one's tasks have not all ended.
+    """
+
+    desired: int
+    revision: str
+    deploying: bool
+
+
+class Ecs:
+    """The platform, where the container is on it."""
+
+    def __init__(self, agent: str, metadata: str, clock: Clock) -> None:
+        self._state = f"{agent}/task-protection/v1/state"
+        self._metadata = f"{metadata}/task"
+        self._clock = clock
+        self._client: Any = None
+
+    @classmethod
+    def found(cls, clock: Clock) -> Ecs | None:
+        """Find it by what ECS puts into the environment; None elsewhere."""
+        agent, metadata = os.environ.get("ECS_AGENT_URI", ""), os.environ.get("ECS_CONTAINER_METADATA_URI_V4", "")
+        return cls(agent, metadata, clock) if agent.startswith("http") and metadata.startswith("http") else None
+
+    def protect(self, minutes: int | None) -> str:
+        """Protect the task from scale-in for so many minutes from now, or, with None, no longer.
+
+        Gives the reason of a refusal, which is an HTTP 200 of its own kind; nothing when it is done. Raises Unanswered.
+        """
+        wanted: dict[str, object] = {"ProtectionEnabled": minutes is not None}
+        if minutes is not None:
+            wanted["ExpiresInMinutes"] = minutes
+        answer = _ask(self._state, wanted)
+        if failure := answer.get("failure"):
+            return str(failure.get("Reason") or failure) if isinstance(failure, dict) else str(failure)
+        if not self._is_done(answer, enabled=minutes is not None):
+            raise Unanswered(f"expected the protection that was asked for, got {answer}"[:300])
+        return ""
+
+    def _is_done(self, answer: dict[str, Any], *, enabled: bool) -> bool:
+        try:
+            found = answer["protection"]
+            ends = found.get("ExpirationDate")
+            lasts = ends is None or datetime.fromisoformat(ends) > self._clock.now()
+            return found["ProtectionEnabled"] is enabled and (lasts or not enabled)
+        except WRONG:
+            return False
+
+    def task(self) -> Task:
+        """Read what the platform knows of this task. Raises Unanswered."""
+        answer = _ask(self._metadata)
+        try:
+            return Task(
+                answer["TaskARN"].split(":")[3], answer["Cluster"], answer.get("ServiceName", ""),
+                f"{answer['Family']}:{answer['Revision']}", answer["DesiredStatus"] == "STOPPED",
+            )  # fmt: skip
+        except WRONG as error:
+            raise Unanswered(f"the task's metadata are not as documented: {described(error)}") from None
+
+    def service(self, task: Task) -> Service:
+        """Read what the task's service wants. Raises Unanswered."""
+        try:
+            self._client = self._client or _client(task.region)
+            found = self._client.describe_services(cluster=task.cluster, services=[task.service])["services"][0]
+            newest = next(one for one in found["deployments"] if one["status"] == "PRIMARY")
+            return Service(
+                found["desiredCount"], newest["taskDefinition"].rpartition("/")[2], len(found["deployments"]) > 1
+            )
+        except (BotoCoreError, ClientError, StopIteration, *WRONG) as error:
+            raise Unanswered(f"the service {task.service}: {described(error)}") from None
+
+
+def _client(region: str) -> Any:  # noqa: ANN401 - there are no stubs for it
+    options = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"total_max_attempts": 1})
+    return client.session().client("ecs", region_name=region, config=options)
+
+
+def _ask(url: str, body: dict[str, object] | None = None) -> dict[str, Any]:
+    """Get, or put a JSON object, and read one; the endpoint's own errors, too, are raised as Unanswered."""
+    data, header = (None, {}) if body is None else (json.dumps(body).encode(), {"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data, header, method="GET" if body is None else "PUT")  # noqa: S310 - ECS's
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy reaches a link-local address
+    try:
+        with directly.open(request, timeout=TIMEOUT) as answer:
+            found = json.loads(answer.read(LONGEST_ANSWER))
+    except HTTPError as error:
+        raise Unanswered(f"HTTP {error.code}: {_text(error)}") from None
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
+        raise Unanswered(described(error)) from None
+    if not isinstance(found, dict):
+        raise Unanswered(f"expected a JSON object, got {found!r}"[:300])
+    return found
+
+
+def _text(error: HTTPError) -> str:
+    try:
+        with error:
+            return error.read(300).decode(errors="replace")
+    except (OSError, HTTPException) as failure:
+        return described(failure)

@@ -1,0 +1,81 @@
+"""Whether the platform still wants this container, and how many of them: asked now and then, remembered in between."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from consumer.container.ecs import Unanswered
+from consumer.lane import Lane
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from consumer.clock import Clock
+    from consumer.container.ecs import Service, Task
+
+TASK_EVERY = 10.0  # seconds between two looks at the task: beside the container, and free
+SERVICE_EVERY = 60.0  # seconds between two looks at the service: a control plane's API, which all containers share
+RARER = 3  # times at most that the wait is doubled, where nobody answers: a network may lead to the queue alone
+
+
+class Asked(Protocol):
+    """What is asked of the platform here."""
+
+    def task(self) -> Task:
+        """See Ecs."""
+
+    def service(self, task: Task) -> Service:
+        """See Ecs."""
+
+
+class Wanted:
+    """A duty of the agent.
+
+    desired: containers that the service wants, as last heard; None until then. not_wanted: why this one is to go, or
+    nothing. heard: when the service, with no deployment under way, last wanted containers like this one, by the
+    monotonic clock.
+    """
+
+    name = "wanted"
+
+    def __init__(self, ecs: Asked, clock: Clock, log: FilteringBoundLogger) -> None:
+        self.desired: int | None = None
+        self.not_wanted = ""
+        self.heard = clock.monotonic()
+        self._ecs, self._clock, self._log = ecs, clock, log
+        self._lane = Lane("ecs")
+        self._next_task = self._next_service = clock.monotonic()
+        self._deaf = False
+        self._unanswered = 0  # calls of the service in a row
+
+    async def __call__(self) -> None:
+        """Look, where it is time to."""
+        now = self._clock.monotonic()
+        if now < self._next_task:
+            return
+        self._next_task = now + TASK_EVERY
+        try:
+            await self._look(now)
+        except Unanswered as error:
+            if not self._deaf:
+                self._log.warning("platform_not_heard", error=str(error), meanwhile="the container works on")
+            self._deaf = True
+
+    async def _look(self, now: float) -> None:
+        task = await self._lane.run(self._ecs.task)
+        if task.stopping:
+            self.not_wanted = "its task is to stop"
+        elif task.service and now >= self._next_service:
+            wait = SERVICE_EVERY * 2.0 ** min(self._unanswered, RARER)
+            self._next_service = now + wait * self._clock.uniform(0.9, 1.1)
+            self._unanswered += 1
+            self._judge(task, await self._lane.run(partial(self._ecs.service, task)))
+            self._deaf, self._unanswered = False, 0
+
+    def _judge(self, task: Task, service: Service) -> None:
+        """Note what the service wants. A deployment that is rolled back has the container wanted again."""
+        self.desired = service.desired
+        self.not_wanted = "" if service.revision == task.revision else f"{service.revision} is deployed"
+        if not (self.not_wanted or service.deploying):
+            self.heard = self._clock.monotonic()
