@@ -4,6 +4,7 @@ ConsumerError
 +-- SettingsError   wrong settings: exit code 64
 +-- HandlerError    the handler cannot be found or loaded: exit code 70
 +-- LedgerError     the ledger's database is not one that this version can use: exit code 64
++-- TemplateError   the fleet's template, or what is put into it, cannot be read: exit code 64
 +-- Retry           raised by a handler: come back later; not a failure
 +-- Reject          raised by a handler: never again, to the dead-letter queue
 """
@@ -33,6 +34,10 @@ class HandlerError(ConsumerError):
 
 class LedgerError(ConsumerError):
     """The ledger's database is not one that this version can use."""
+
+
+class TemplateError(ConsumerError):
+    """The fleet's template, one of its parameters or one of its expressions is wrong."""
 
 
 class Retry(ConsumerError):  # noqa: N818 - users raise it as a request, and its name says which
