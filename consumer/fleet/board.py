@@ -16,17 +16,17 @@ MINUTE = 60
 class Board:
     """The metrics of the day, by namespace, name and statistic: minute number -> value."""
 
-    def __init__(self, platform: Platform, blind_until: float) -> None:
+    def __init__(self, platform: Platform, blind: tuple[float, float]) -> None:
         self._delay = {"AWS/SQS": platform.sqs, "AWS/ECS": platform.ecs}
         self._own = platform.own
-        self._blind = blind_until
+        self._blind = blind
         self._coming: list[tuple[float, str, str, int, tuple[float, ...]]] = []
         self._seen: defaultdict[tuple[str, str, str], dict[int, float]] = defaultdict(dict)
 
     def put(self, namespace: str, name: str, now: float, values: Iterable[float]) -> None:
         """Send the datapoints of one minute, of all containers; in a gap they are lost."""
         sent = tuple(values)
-        if sent and now >= self._blind:
+        if sent and not self._blind[0] <= now < self._blind[1]:
             due = now + self._delay.get(namespace, self._own)
             self._coming.append((due, namespace, name, int(now // MINUTE), sent))
 

@@ -96,6 +96,11 @@ class Service:
         if chosen:
             self._stop(chosen[int(self._dice.random() * len(chosen))])
 
+    def end_all(self) -> None:
+        """The day is over."""
+        for one in list(self.live):
+            self._end(one)
+
     def _launch(self, number: int) -> None:
         now, platform = self._events.now, self._platform
         begun = now + max(0.0, (number - platform.burst) / platform.rate)

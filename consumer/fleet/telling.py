@@ -1,0 +1,72 @@
+"""What the containers of a rehearsed day tell CloudWatch each minute, and what AWS tells it of the queue and the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.fleet import metrics
+from consumer.fleet.need import Backlog, Fleet, Pace, needed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from consumer.fleet.board import Board
+    from consumer.fleet.containers import Container
+    from consumer.fleet.need import Need
+    from consumer.fleet.work import Work
+
+CPU_OF_A_SLOT = 2.0  # percent of a container's processors that one waiting message takes: it mostly waits
+
+
+class Telling:
+    """Sends each minute's datapoints."""
+
+    def __init__(self, board: Board, work: Work, *, slots: int, most: int, expected: float | None) -> None:
+        self._board, self._work = board, work
+        self._slots, self._most, self._expected = slots, most, expected
+        self._told = (0, 0, 0, 0.0)  # of the events: how much has been sent
+
+    def minute(self, now: float, left: float, running: list[Container], desired: int) -> Need | None:
+        """Send all that is known in this minute; give the greatest need that a container sees."""
+        work = self._work
+        self._aws(now, running)
+        if not running:
+            return None
+        backlog = Backlog(work.visible, 0, work.hidden)
+        fleet = Fleet(self._slots, desired, self._most)
+        needs = [needed(backlog, self._pace(one, now), fleet, left) for one in running]
+        self._own(now, metrics.BACKLOG, [backlog.total])
+        self._own(now, metrics.NEEDED, [need.containers for need in needs])
+        self._own(now, metrics.SLACK, [need.slack for need in needs])
+        self._own(now, metrics.BUSY, [one.busy for one in running])
+        self._own(now, metrics.PROCESSES, [one.slots for one in running])
+        self._events(now)
+        return max(needs, key=lambda need: need.containers)
+
+    def _pace(self, one: Container, now: float) -> Pace:
+        pace = Pace.of(one.done, one.seconds, one.longest, expected=self._expected)
+        if pace is None:  # nothing is known yet: what is in hand is as old as it is
+            age = one.age_in_hand(now) / one.busy if one.busy else 1.0
+            return Pace(max(age, 1.0), max(age, 1.0))
+        return pace
+
+    def _events(self, now: float) -> None:
+        work = self._work
+        so_far = (work.succeeded, work.failed, work.crashed, work.seconds)
+        succeeded, failed, crashed, seconds = (new - old for new, old in zip(so_far, self._told, strict=True))
+        self._told = so_far
+        self._own(now, metrics.SUCCEEDED, [succeeded] if succeeded else [])
+        self._own(now, metrics.FAILED, [failed] if failed else [])
+        self._own(now, metrics.ABNORMAL, [crashed] if crashed else [])
+        self._own(now, metrics.SECONDS, [seconds / succeeded] if succeeded else [])
+
+    def _own(self, now: float, metric: metrics.Metric, values: Iterable[float]) -> None:
+        self._board.put(metrics.NAMESPACE, metric.name, now, values)
+
+    def _aws(self, now: float, running: list[Container]) -> None:
+        work, put = self._work, self._board.put
+        put("AWS/SQS", "ApproximateNumberOfMessagesVisible", now, [work.visible])
+        put("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", now, [work.hidden])
+        put("AWS/SQS", "ApproximateNumberOfMessagesDelayed", now, [0])
+        put("AWS/ECS", "CPUUtilization", now, [one.busy * CPU_OF_A_SLOT for one in running])
+        put("AWS/ECS", "MemoryUtilization", now, [50.0 for _ in running])
