@@ -15,24 +15,28 @@ Event = tuple[float, int, "Callable[..., None]", tuple[Any, ...]]
 class Events:
     """The events to come. `now` is the time of the one that happens: seconds since midnight of the first day."""
 
-    __slots__ = ("_heap", "_order", "now")
+    __slots__ = ("_heap", "_order", "_stopped", "now")
 
     def __init__(self, now: float) -> None:
         self.now = now
         self._heap: list[Event] = []
         self._order = count()
+        self._stopped = False
 
     def at(self, when: float, call: Callable[..., None], *given: object) -> None:
         """Have something happen at a time; of two at the same time, what was asked for first."""
         heappush(self._heap, (when, next(self._order), call, given))
 
-    def step(self) -> bool:
-        """Let the next one happen; return whether there was one."""
-        if not self._heap:
-            return False
-        self.now, _, call, given = heappop(self._heap)
-        call(*given)
-        return True
+    def run(self) -> None:
+        """Let one after another happen, until there are none or the end is called for."""
+        self._stopped = False
+        while self._heap and not self._stopped:  # cancel() makes a new list of it
+            self.now, _, call, given = heappop(self._heap)
+            call(*given)
+
+    def stop(self) -> None:
+        """Call for the end."""
+        self._stopped = True
 
     def cancel(self, first: object) -> list[tuple[Any, ...]]:
         """Take out every event that was given this object first; return what else those were given. Slow, and seldom."""

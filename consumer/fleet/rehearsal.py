@@ -151,9 +151,7 @@ class _Run:
 
     def play(self, limits: Bounds) -> Day:
         """Let time pass until all is done and every container is gone, or a day is over."""
-        events, end = self._events, self._scene.start + DAY
-        while events.now < end and not self._over() and events.step():
-            pass
+        self._events.run()
         self._service.end_all()
         return self._came_to(limits)
 
@@ -170,6 +168,8 @@ class _Run:
 
     def _over(self) -> bool:
         work, service = self._work, self._service
+        if self._events.now >= self._scene.start + DAY:
+            return True
         return self._all_sent and not (work.visible or work.hidden or service.live or service.desired)
 
     def _next_arrival(self) -> None:
@@ -204,6 +204,8 @@ class _Run:
 
     def _look(self) -> None:
         self._service.look()
+        if self._over():
+            self._events.stop()
         self._events.at(self._events.now + self._scene.platform.look, self._look)
 
     def _interrupt(self) -> None:

@@ -115,6 +115,8 @@ class Service:
         self._events.at(begun + seconds, self._ready, one)
 
     def _ready(self, one: Container) -> None:
+        if one.gone:
+            return  # stopped before it had started
         one.ready = True
         self._work.open(one)
 
@@ -135,6 +137,8 @@ class Service:
             self._end(one)
 
     def _end(self, one: Container) -> None:
+        if one.gone:
+            return  # it was done before the drain was over
         one.gone = True
         self._unprotect(one)
         self.live.remove(one)

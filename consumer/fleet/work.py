@@ -42,7 +42,8 @@ class Work:
         self.succeeded = self.failed = self.crashed = self.interrupted = self.dead = 0
         self.seconds = 0.0  # of work that succeeded
         self.last = events.now  # when a message was last done for good
-        self._events, self._durations, self._faults = events, durations, faults
+        self._events, self._draw, self._faults = events, durations.draw, faults
+        self._mishap = bool(faults.failing or faults.crashing)
         self._lengths, self._hands, self._mishaps = dice("durations"), dice("hands"), dice("mishaps")
 
     @property
@@ -69,6 +70,8 @@ class Work:
 
     def drop(self, container: Container) -> None:
         """Give back at once what a container that ends has in hand."""
+        if not container.busy:
+            return
         hand = [event for event in self._events.cancel(container) if len(event) == HAND]
         for _, _, duration, failures in hand:
             self.hidden -= 1
@@ -94,23 +97,30 @@ class Work:
             returned[chosen], returned[-1] = returned[-1], returned[chosen]
             return returned.pop()
         self.fresh -= 1
-        return self._durations.draw(self._lengths), 0
+        return self._draw(self._lengths), 0
 
     def _start(self, container: Container) -> None:
-        now = self._events.now
-        seconds, failures = self._message()
-        self.hidden += 1
+        """Hand a message to a free slot."""
         container.busy += 1
-        container.begun += now
-        end, call = self._ending(seconds)
-        self._events.at(now + end + TURNAROUND, call, container, now, seconds, failures)
+        self._run(container)
         if container.busy == 1:
             self.taken(container)
 
+    def _run(self, container: Container) -> None:
+        """Have one more message run. This and what ends it is where a rehearsal spends its time."""
+        events = self._events
+        now = events.now
+        seconds, failures = self._message()
+        self.hidden += 1
+        container.begun += now
+        if self._mishap:
+            end, call = self._ending(seconds)
+        else:
+            end, call = seconds, self._done
+        events.at(now + end + TURNAROUND, call, container, now, seconds, failures)
+
     def _ending(self, seconds: float) -> tuple[float, Callable[..., None]]:
         faults = self._faults
-        if not faults.failing and not faults.crashing:
-            return seconds, self._done
         mishap = self._mishaps.random()
         if mishap < faults.crashing:
             return seconds * self._mishaps.random(), self._crashed
@@ -123,7 +133,8 @@ class Work:
         self.last = self._events.now
         container.done += 1
         container.seconds += seconds
-        container.longest = max(container.longest, seconds)
+        if seconds > container.longest:  # noqa: PLR1730 - max() takes longer than all of this method
+            container.longest = seconds
         self._next(container, began)
 
     def _raised(self, container: Container, began: float, seconds: float, failures: int) -> None:
@@ -151,12 +162,12 @@ class Work:
         self._hand_out()
 
     def _next(self, container: Container, began: float) -> None:
-        container.busy -= 1
         container.begun -= began
         if container.takes:
             if self.fresh or self.returned:
-                self._start(container)
+                self._run(container)
                 return
             self.free.append(container)
+        container.busy -= 1
         if not container.busy:
             self.idled(container)
