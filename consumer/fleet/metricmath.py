@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 from consumer.errors import TemplateError
@@ -72,14 +72,15 @@ def evaluate(
 
     data: the datapoints of a query's metric; those outside of the minutes are not looked at.
     """
-    final = check(queries)
+    final = check(tuple(queries))
     value = Evaluation(queries, data, minutes, reading).of(final.id)
     if not isinstance(value, dict):
         raise TemplateError(f"metric math {final.expression!r}: its result must be one series (CloudWatch user guide)")
     return value
 
 
-def check(queries: Sequence[Query]) -> Query:
+@lru_cache(maxsize=256)
+def check(queries: tuple[Query, ...]) -> Query:
     """Give the query whose data is returned; raise TemplateError where CloudWatch would refuse the set."""
     known = {query.id: query for query in queries}
     if len(known) < len(queries) or not all(ID.fullmatch(name) for name in known):
