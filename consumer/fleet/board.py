@@ -14,12 +14,17 @@ MINUTE = 60
 
 
 class Board:
-    """The metrics of the day, by namespace, name and statistic: minute number -> value."""
+    """The metrics of the day, by namespace, name and statistic: minute -> value.
 
-    def __init__(self, platform: Platform, blind: tuple[float, float]) -> None:
+    midnight: the minute (since 1970, UTC) from which the day's seconds are counted. blind: seconds between which what is
+    sent is lost.
+    """
+
+    def __init__(self, platform: Platform, midnight: int, blind: tuple[float, float]) -> None:
         self._delay = {"AWS/SQS": platform.sqs, "AWS/ECS": platform.ecs}
         self._own = platform.own
         self._blind = blind
+        self._midnight = midnight
         self._coming: list[tuple[float, str, str, int, tuple[float, ...]]] = []
         self._seen: defaultdict[tuple[str, str, str], dict[int, float]] = defaultdict(dict)
 
@@ -28,7 +33,7 @@ class Board:
         sent = tuple(values)
         if sent and not self._blind[0] <= now < self._blind[1]:
             due = now + self._delay.get(namespace, self._own)
-            self._coming.append((due, namespace, name, int(now // MINUTE), sent))
+            self._coming.append((due, namespace, name, self._midnight + int(now // MINUTE), sent))
 
     def arrive(self, now: float) -> None:
         """Let those that are due be read."""

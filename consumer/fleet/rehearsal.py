@@ -21,28 +21,11 @@ if TYPE_CHECKING:
 
     from consumer.fleet.arrivals import Arrivals
     from consumer.fleet.durations import Durations
+    from consumer.fleet.setup import Shape
 
 MINUTE = 60.0
 BEFORE = 3600.0  # seconds before the window in which schedules may already act
 DAY = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What is deployed, as far as it is no rule of scaling.
-
-    slots: messages that a container has in hand at once. most: containers that there may be. drain: seconds that a
-    container has once it is told to stop. spot: share of the containers that are Spot. expected: seconds of a message
-    that the containers are told to expect. on_demand, spot_price: dollars for a container's second.
-    """
-
-    slots: int
-    most: int
-    drain: float = 95.0
-    spot: float = 0.0
-    expected: float | None = None
-    on_demand: float = 0.0
-    spot_price: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +43,7 @@ class Scene:
 class Planner(Protocol):
     """What decides how many containers are wanted."""
 
-    def minute(self, now: float, board: Board, desired: int) -> int:
+    def minute(self, now: float, board: Board, desired: int, running: int) -> int:
         """Say how many, each minute."""
 
     def deployed(self) -> None:
@@ -110,7 +93,7 @@ class Day:
 
 
 def day(
-    shape: Shape, planner: Planner, scene: Scene, seed: object, *, tell: Callable[[float, int], None] | None = None
+    shape: Shape, planner: Planner, scene: Scene, seed: object, *, midnight: int = 0, tell: Callable[[float, int], None] | None = None
 ) -> Day:
     """Rehearse one day. tell: called each simulated minute with the time and the messages that are not done."""
     rolled = partial(clock.dice, seed)
@@ -118,7 +101,7 @@ def day(
         scene.arrivals, scene.durations, rolled,
         ready=scene.start + scene.platform.start[1], slots=shape.slots, most=shape.most,
     )  # fmt: skip
-    return _Run(shape, planner, scene, rolled, tell).play(limits)
+    return _Run(shape, planner, scene, rolled, tell, midnight).play(limits)
 
 
 class _Run:
@@ -131,6 +114,7 @@ class _Run:
         scene: Scene,
         dice: Callable[[str], clock.Dice],
         tell: Callable[[float, int], None] | None,
+        midnight: int,
     ) -> None:
         begin = (scene.start - BEFORE) // MINUTE * MINUTE
         self._shape, self._planner, self._scene, self._tell = shape, planner, scene, tell
@@ -139,7 +123,7 @@ class _Run:
         self._service = Service(
             events, self._work, scene.platform, dice("platform"), slots=shape.slots, drain=shape.drain, spot=shape.spot
         )
-        self._board = Board(scene.platform, (scene.start - BEFORE, scene.start + scene.faults.gap))
+        self._board = Board(scene.platform, midnight, (scene.start - BEFORE, scene.start + scene.faults.gap))
         self._telling = Telling(
             self._board, self._work, slots=shape.slots, most=shape.most, expected=shape.expected
         )
@@ -197,7 +181,8 @@ class _Run:
     def _judge(self) -> None:
         now = self._events.now
         self._board.arrive(now)
-        self._service.want(self._planner.minute(now, self._board, self._service.desired))
+        service = self._service
+        service.want(self._planner.minute(now, self._board, service.desired, len(service.running)))
         if self._warned is None and self._planner.late:
             self._warned = now
         self._events.at(now + MINUTE, self._judge)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from consumer.fleet.containers import Container
+from consumer.fleet.price import billed
 
 if TYPE_CHECKING:
     from consumer.clock import Dice
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 LEASE = 600.0  # seconds of protection against scale-in
 RENEW = 300.0  # seconds of it after which it is asked for again
 CAPPED = 7200.0  # seconds of it without a pause: CloudFormation gives up a deployment after 3 h
-SHORTEST = 60.0  # seconds of a container that are billed at least
 MOST = 2.0  # containers during a deployment, for each one wanted (MaximumPercent)
 
 
@@ -144,11 +144,11 @@ class Service:
         self.live.remove(one)
         self._work.drop(one)
         seconds = self._events.now - one.billed
-        billed = max(SHORTEST, math.ceil(seconds)) if seconds > 0 else 0.0
+        paid = billed(seconds) if seconds > 0 else 0.0
         if one.spot:
-            self.bill.spot += billed
+            self.bill.spot += paid
         else:
-            self.bill.on_demand += billed
+            self.bill.on_demand += paid
 
     def _taken(self, one: Container) -> None:
         if not one.leaving:

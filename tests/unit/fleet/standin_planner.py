@@ -22,7 +22,7 @@ class Follow:
     late: bool = False
     wanted: list[int] = field(default_factory=list)
 
-    def minute(self, now: float, board: Board, desired: int) -> int:
+    def minute(self, now: float, board: Board, desired: int, _: int) -> int:
         self.wanted.append(desired)
         if not self.opens <= now < self.closes:
             return 0

@@ -1,0 +1,94 @@
+"""What is rehearsed: a container's size, the rules of scaling, and the price of a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from consumer.fleet.metricmath import USUAL, Query, Reading, Series
+from consumer.fleet.scaling import Policy, Scaler, Target
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from consumer.fleet.alarms import Alarm
+    from consumer.fleet.board import Board
+    from consumer.fleet.cron import Schedule
+
+ANY_DAY = (2026, 7, 1)  # no change of summer time anywhere near it
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is deployed, as far as it is no rule of scaling.
+
+    slots: messages that a container has in hand at once. most: containers that there may be. drain: seconds that a
+    container has once it is told to stop. spot: share of the containers that are Spot. expected: seconds of a message
+    that the containers are told to expect. on_demand, spot_price: dollars for a container's second.
+    """
+
+    slots: int
+    most: int
+    drain: float = 95.0
+    spot: float = 0.0
+    expected: float | None = None
+    on_demand: float = 0.0
+    spot_price: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All of it. late: the name of the alarm that tells people that the deadline will be missed."""
+
+    name: str
+    shape: Shape
+    zone: tzinfo
+    policies: tuple[Policy, ...]
+    alarms: tuple[Alarm, ...]
+    schedules: tuple[Schedule, ...]
+    late: str = ""
+    reading: Reading = USUAL
+
+    @property
+    def midnight(self) -> int:
+        """The minute (since 1970, UTC) at which the rehearsed day begins."""
+        return int(datetime(*ANY_DAY, tzinfo=self.zone).astimezone(UTC).timestamp() // 60)
+
+    def rules(self) -> Rules:
+        """Give the rules as they are at the beginning of a day: nothing runs."""
+        target = Target(0, self.shape.most)
+        return Rules(Scaler(target, self.policies, self.alarms, self.schedules, self.reading), self.midnight, self.late)
+
+
+@dataclass(slots=True)
+class Rules:
+    """The rules of one setup, over one day."""
+
+    scaler: Scaler
+    midnight: int
+    late_alarm: str
+    _template: Target = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep what the template says of the bounds."""
+        self._template = self.scaler.target
+
+    @property
+    def late(self) -> bool:
+        """Whether people have been told that it will be late."""
+        return self.scaler.watch.states.get(self.late_alarm) == "ALARM"
+
+    def minute(self, now: float, board: Board, desired: int, running: int) -> int:
+        """Say how many containers are wanted. now: seconds since midnight."""
+        self.scaler.target = replace(self.scaler.target, desired=desired)
+
+        def data(query: Query) -> Series:
+            metric = query.metric
+            return board.series(metric.namespace, metric.name, metric.statistic) if metric else {}
+
+        return self.scaler.minute(self.midnight + int(now // 60), data, running)
+
+    def deployed(self) -> None:
+        """The template is applied again, with its own bounds."""
+        self.scaler.target = replace(self._template, desired=self.scaler.target.desired)
