@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from consumer.fleet.rehearsal import Scene
-    from consumer.fleet.setup import Setup, Shape
+    from consumer.fleet.setup import Setup, Deployed
 
 AHEAD = 300.0  # seconds before the window in which a fleet is opened
 BUSY = 60.0  # percent: the target of CPU scaling that its documentation shows
@@ -27,27 +27,27 @@ TASKS = Source("AWS/ECS", "CPUUtilization", (), "SampleCount")
 
 def fixed(ours: Setup, scene: Scene) -> Setup:
     """As many containers as an average day needs, from the window's start until its end."""
-    work = scene.arrivals.count * scene.durations.mean / ours.shape.slots
+    work = scene.arrivals.count * scene.durations.mean / ours.deployed.slots
     count = math.ceil(work / (0.95 * (scene.deadline - scene.start)))
     return _bounded(ours, scene, "fixed fleet", count, count)
 
 
 def backlog_per_task(ours: Setup, scene: Scene) -> Setup:
     """AWS's own pattern: visible messages for each task, kept at what one task gets done in the window."""
-    target = ours.shape.slots * (scene.deadline - scene.start) / scene.durations.mean
+    target = ours.deployed.slots * (scene.deadline - scene.start) / scene.durations.mean
     queries = (
         Query("visible", VISIBLE, return_data=False),
         Query("tasks", TASKS, return_data=False),
         Query("each", expression="visible / tasks"),
     )
     tracking = TargetTracking("backlog-per-task", queries, target)
-    return replace(_bounded(ours, scene, "backlog per task", 1, ours.shape.most), policies=(tracking,))
+    return replace(_bounded(ours, scene, "backlog per task", 1, ours.deployed.most), policies=(tracking,))
 
 
 def cpu(ours: Setup, scene: Scene) -> Setup:
     """Target tracking on the processors, which hardly notice a fleet that waits for others."""
     tracking = TargetTracking("cpu", (Query("cpu", CPU),), BUSY)
-    return replace(_bounded(ours, scene, "CPU at 60 %", 1, ours.shape.most), policies=(tracking,))
+    return replace(_bounded(ours, scene, "CPU at 60 %", 1, ours.deployed.most), policies=(tracking,))
 
 
 def _bounded(ours: Setup, scene: Scene, name: str, least: int, most: int) -> Setup:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from consumer import clock
 from consumer.fleet.board import Board
-from consumer.fleet.bounds import Bounds, bounds
+from consumer.fleet.ideal import Ideal, ideal
 from consumer.fleet.events import Events
 from consumer.fleet.faults import Faults, Platform
 from consumer.fleet.service import Service
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from consumer.fleet.arrivals import Arrivals
     from consumer.fleet.durations import Durations
-    from consumer.fleet.setup import Shape
+    from consumer.fleet.setup import Deployed
 
 MINUTE = 60.0
 BEFORE = 3600.0  # seconds before the window in which schedules may already act
@@ -93,15 +93,15 @@ class Day:
 
 
 def day(
-    shape: Shape, planner: Planner, scene: Scene, seed: object, *, midnight: int = 0, tell: Callable[[float, int], None] | None = None
+    deployed: Deployed, planner: Planner, scene: Scene, seed: object, *, midnight: int = 0, tell: Callable[[float, int], None] | None = None
 ) -> Day:
     """Rehearse one day. tell: called each simulated minute with the time and the messages that are not done."""
     rolled = partial(clock.dice, seed)
-    limits = bounds(
+    least = ideal(
         scene.arrivals, scene.durations, rolled,
-        ready=scene.start + scene.platform.start[1], slots=shape.slots, most=shape.most,
+        ready=scene.start + scene.platform.start[1], slots=deployed.slots, most=deployed.most,
     )  # fmt: skip
-    return _Run(shape, planner, scene, rolled, tell, midnight).play(limits)
+    return _Run(deployed, planner, scene, rolled, tell, midnight).play(least)
 
 
 class _Run:
@@ -109,7 +109,7 @@ class _Run:
 
     def __init__(
         self,
-        shape: Shape,
+        deployed: Deployed,
         planner: Planner,
         scene: Scene,
         dice: Callable[[str], clock.Dice],
@@ -117,15 +117,15 @@ class _Run:
         midnight: int,
     ) -> None:
         begin = (scene.start - BEFORE) // MINUTE * MINUTE
-        self._shape, self._planner, self._scene, self._tell = shape, planner, scene, tell
+        self._deployed, self._planner, self._scene, self._tell = deployed, planner, scene, tell
         self._events = events = Events(begin)
         self._work = Work(events, scene.durations, scene.faults, dice)
         self._service = Service(
-            events, self._work, scene.platform, dice("platform"), slots=shape.slots, drain=shape.drain, spot=shape.spot
+            events, self._work, scene.platform, dice("platform"), slots=deployed.slots, drain=deployed.drain, spot=deployed.spot
         )
         self._board = Board(scene.platform, midnight, (scene.start - BEFORE, scene.start + scene.faults.gap))
         self._telling = Telling(
-            self._board, self._work, slots=shape.slots, most=shape.most, expected=shape.expected
+            self._board, self._work, slots=deployed.slots, most=deployed.most, expected=deployed.expected
         )
         self._coming: Iterator[tuple[float, int]] = scene.arrivals.times(dice("arrivals"))
         self._all_sent = False
@@ -133,11 +133,11 @@ class _Run:
         self._moments: list[Moment] = []
         self._schedule(begin)
 
-    def play(self, limits: Bounds) -> Day:
+    def play(self, least: Ideal) -> Day:
         """Let time pass until all is done and every container is gone, or a day is over."""
         self._events.run()
         self._service.end_all()
-        return self._came_to(limits)
+        return self._came_to(least)
 
     def _schedule(self, begin: float) -> None:
         events, scene = self._events, self._scene
@@ -201,19 +201,19 @@ class _Run:
         self._service.deploy()
         self._planner.deployed()
 
-    def _came_to(self, limits: Bounds) -> Day:
-        shape, work, service, deadline = self._shape, self._work, self._service, self._scene.deadline
+    def _came_to(self, least: Ideal) -> Day:
+        deployed, work, service, deadline = self._deployed, self._work, self._service, self._scene.deadline
         done = self._all_sent and not work.visible and not work.hidden
         return Day(
-            messages=limits.messages,
+            messages=least.messages,
             finish=work.last if done else None,
             deadline_made=done and work.last <= deadline,
-            feasible=limits.finish <= deadline,
+            feasible=least.finish <= deadline,
             container_seconds=service.bill.seconds,
-            lower_bound_seconds=limits.seconds,
+            lower_bound_seconds=least.seconds,
             peak_containers=service.peak,
             started=service.launched,
-            cost=service.bill.on_demand * shape.on_demand + service.bill.spot * shape.spot_price,
+            cost=service.bill.on_demand * deployed.on_demand + service.bill.spot * deployed.spot_price,
             interrupted=work.interrupted,
             succeeded=work.succeeded,
             failed=work.failed,

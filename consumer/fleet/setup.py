@@ -20,7 +20,7 @@ ANY_DAY = (2026, 7, 1)  # no change of summer time anywhere near it
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Deployed:
     """What is deployed, as far as it is no rule of scaling.
 
     slots: messages that a container has in hand at once. most: containers that there may be. drain: seconds that a
@@ -42,7 +42,7 @@ class Setup:
     """All of it. late: the name of the alarm that tells people that the deadline will be missed."""
 
     name: str
-    shape: Shape
+    deployed: Deployed
     zone: tzinfo
     policies: tuple[Policy, ...]
     alarms: tuple[Alarm, ...]
@@ -57,7 +57,7 @@ class Setup:
 
     def rules(self) -> Rules:
         """Give the rules as they are at the beginning of a day: nothing runs."""
-        target = Target(0, self.shape.most)
+        target = Target(0, self.deployed.most)
         return Rules(Scaler(target, self.policies, self.alarms, self.schedules, self.reading), self.midnight, self.late)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Ideal:
     """messages: how many come. finish: when the most containers are done with them. seconds: of containers, at least."""
 
     messages: int
@@ -23,9 +23,9 @@ class Bounds:
     seconds: float
 
 
-def bounds(
+def ideal(
     arrivals: Arrivals, durations: Durations, dice: Callable[[str], Dice], *, ready: float, slots: int, most: int
-) -> Bounds:
+) -> Ideal:
     """Hand each message to the slot that is free first, with all containers there are, of so many slots, from `ready` on.
 
     The same dice give the same day: the times at which messages come, and how long each takes.
@@ -41,4 +41,4 @@ def bounds(
             finish = max(finish, end)
             total += seconds
         count += number
-    return Bounds(count, finish, total / slots)
+    return Ideal(count, finish, total / slots)
