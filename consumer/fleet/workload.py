@@ -1,0 +1,32 @@
+"""What is to be done in a day, and between which times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A day's messages, the seconds that one takes, and the window for all of them.
+
+    opens, deadline: seconds since midnight, by the clock on the user's wall. A window may go over midnight.
+    """
+
+    messages: int
+    shortest: float
+    mean: float
+    longest: float
+    opens: float
+    deadline: float
+
+    @property
+    def window(self) -> float:
+        """Seconds from the opening to the deadline, on a day that has 24 hours."""
+        return (self.deadline - self.opens) % DAY or DAY
+
+    @property
+    def work(self) -> float:
+        """Seconds that all messages take, one after another."""
+        return self.messages * self.mean
