@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Callable
 
     from consumer.clock import Dice
+
+SAME = 1e-9
 
 
 class Durations(Protocol):
@@ -20,32 +24,32 @@ class Durations(Protocol):
     def mean(self) -> float:
         """Seconds on average."""
 
-    def draw(self, dice: Dice) -> float:
-        """Give the seconds of one message."""
+    def drawer(self, dice: Dice) -> Callable[[], float]:
+        """Give what draws the seconds of one message after another."""
 
     def scaled(self, factor: float) -> Durations:
         """Give a day on which all takes so many times as long."""
 
 
 @dataclass(frozen=True, slots=True)
-class Uniform:
-    """Anything between the shortest and the longest."""
+class Between:
+    """Anything between the shortest and the longest: all alike, unless the average is not in the middle."""
 
     low: float
+    mean: float
     high: float
 
-    @property
-    def mean(self) -> float:
-        """Seconds on average."""
-        return (self.low + self.high) / 2
+    def drawer(self, dice: Dice) -> Callable[[], float]:
+        """Give what draws the seconds of one message after another."""
+        low, width, roll = self.low, self.high - self.low, dice.random
+        power = width / (self.mean - low) - 1 if self.mean > low else 1.0  # the mean of u ** power is 1 / (power + 1)
+        if abs(power - 1) < SAME:
+            return lambda: low + width * roll()
+        return lambda: low + width * float(roll() ** power)
 
-    def draw(self, dice: Dice) -> float:
-        """Give the seconds of one message."""
-        return self.low + (self.high - self.low) * dice.random()
-
-    def scaled(self, factor: float) -> Uniform:
+    def scaled(self, factor: float) -> Between:
         """Give longer or shorter ones."""
-        return Uniform(self.low * factor, self.high * factor)
+        return Between(self.low * factor, self.mean * factor, self.high * factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,9 @@ class Lognormal:
     mean: float
     sigma: float
 
-    def draw(self, dice: Dice) -> float:
-        """Give the seconds of one message."""
-        return dice.lognormvariate(math.log(self.mean) - self.sigma**2 / 2, self.sigma)
+    def drawer(self, dice: Dice) -> Callable[[], float]:
+        """Give what draws the seconds of one message after another."""
+        return partial(dice.lognormvariate, math.log(self.mean) - self.sigma**2 / 2, self.sigma)
 
     def scaled(self, factor: float) -> Lognormal:
         """Give longer or shorter ones."""
@@ -76,9 +80,10 @@ class Trace:
         """Seconds on average."""
         return fmean(self.seconds) * self.factor
 
-    def draw(self, dice: Dice) -> float:
-        """Give the seconds of one message."""
-        return self.seconds[int(dice.random() * len(self.seconds))] * self.factor
+    def drawer(self, dice: Dice) -> Callable[[], float]:
+        """Give what draws the seconds of one message after another."""
+        seconds, count, factor, roll = self.seconds, len(self.seconds), self.factor, dice.random
+        return lambda: seconds[int(roll() * count)] * factor
 
     def scaled(self, factor: float) -> Trace:
         """Give longer or shorter ones."""

@@ -30,12 +30,12 @@ def ideal(
 
     The same dice give the same day: the times at which messages come, and how long each takes.
     """
-    lengths = dice("durations")
+    draw = durations.drawer(dice("durations"))
     free = [ready] * (slots * most)
     count, total, finish = 0, 0.0, ready
     for moment, number in arrivals.times(dice("arrivals")):
         for _ in range(number):
-            seconds = durations.draw(lengths)
+            seconds = draw()
             end = max(free[0], moment) + seconds
             heapreplace(free, end)
             finish = max(finish, end)

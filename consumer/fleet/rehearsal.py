@@ -46,8 +46,8 @@ class Planner(Protocol):
     def minute(self, now: float, board: Board, desired: int, running: int) -> int:
         """Say how many, each minute."""
 
-    def deployed(self) -> None:
-        """The template is applied again."""
+    def apply_again(self) -> None:
+        """Have a deployment apply the template."""
 
     @property
     def late(self) -> bool:
@@ -199,7 +199,7 @@ class _Run:
 
     def _deploy(self) -> None:
         self._service.deploy()
-        self._planner.deployed()
+        self._planner.apply_again()
 
     def _came_to(self, least: Ideal) -> Day:
         deployed, work, service, deadline = self._deployed, self._work, self._service, self._scene.deadline

@@ -89,6 +89,6 @@ class Rules:
 
         return self.scaler.minute(self.midnight + int(now // 60), data, running)
 
-    def deployed(self) -> None:
-        """The template is applied again, with its own bounds."""
+    def apply_again(self) -> None:
+        """Have a deployment apply the template, with its own bounds."""
         self.scaler.target = replace(self._template, desired=self.scaler.target.desired)

@@ -42,9 +42,10 @@ class Work:
         self.succeeded = self.failed = self.crashed = self.interrupted = self.dead = 0
         self.seconds = 0.0  # of work that succeeded
         self.last = events.now  # when a message was last done for good
-        self._events, self._draw, self._faults = events, durations.draw, faults
+        self._events, self._faults = events, faults
         self._mishap = bool(faults.failing or faults.crashing)
-        self._lengths, self._hands, self._mishaps = dice("durations"), dice("hands"), dice("mishaps")
+        self._draw = durations.drawer(dice("durations"))
+        self._hands, self._mishaps = dice("hands"), dice("mishaps")
 
     @property
     def visible(self) -> int:
@@ -97,7 +98,7 @@ class Work:
             returned[chosen], returned[-1] = returned[-1], returned[chosen]
             return returned.pop()
         self.fresh -= 1
-        return self._draw(self._lengths), 0
+        return self._draw(), 0
 
     def _start(self, container: Container) -> None:
         """Hand a message to a free slot."""

@@ -38,5 +38,5 @@ class Follow:
         drained = now > self.opens + 600 and need == 0 == series.get(last - 1)
         return 0 if drained else desired
 
-    def deployed(self) -> None:
+    def apply_again(self) -> None:
         """Nothing of it is in a template."""
