@@ -14,6 +14,7 @@ RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
 # The package comes last: a change in it leaves the layer of the dependencies alone. It is built without a sandbox of
 # pip's own, which would fetch a builder of any version.
 COPY pyproject.toml README.md LICENSE supervisord.conf ./
+COPY ecs/template.yaml ecs/
 COPY consumer consumer
 RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir . . \
  && pip install --quiet --no-deps --no-index --prefix=/package --root-user-action=ignore ./*.whl

@@ -46,7 +46,7 @@ MAY_IMPORT = {
 }
 """The floors: an import goes down, never up."""
 
-EXTRAS = {"rich", "roto"}  # what only `consumer[demo]` installs may be imported where it is used
+EXTRAS = {"rich", "roto", "yaml"}  # what only `consumer[demo]` or `[plan]` installs may be imported where it is used
 CLOCKS = {"consumer.clock", "consumer.testing.clock"}
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 

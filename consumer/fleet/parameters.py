@@ -1,29 +1,65 @@
-"""A plan as parameters of ecs/template.yaml."""
+"""The template's parameters: what was given, or the default, checked as CloudFormation checks it. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from consumer.errors import TemplateError, problem
 
 if TYPE_CHECKING:
-    from consumer.fleet.plan import Plan
+    from collections.abc import Mapping
 
 
-def parameters(plan: Plan, zone: str) -> dict[str, str]:
-    """Give the parameters that differ from one plan to the next, by their names in the template."""
-    fleet, load = plan.fleet, plan.request.load
-    shape = fleet.shape
-    return {
-        "Cpu": str(shape.size.cpu),
-        "Memory": str(shape.size.memory),
-        "Processes": str(shape.processes),
-        "Concurrency": str(shape.concurrency),
-        "OpenContainers": str(fleet.containers),
-        "MaxContainers": str(fleet.most),
-        "Deadline": _time(load.deadline),
-        "Timezone": zone,
-    }
+def values_of(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, object]) -> dict[str, Any]:
+    """Give each parameter's value: texts, as CloudFormation has them, and lists. Raises TemplateError.
+
+    One without a default that is not given stands for itself, as `<VpcId>`: its value is not needed to plan.
+    """
+    for name in given:
+        if name not in declared:
+            near = get_close_matches(name, declared, n=1, cutoff=0.6)
+            raise TemplateError(f"parameter {name}: unknown{f'; did you mean {near[0]}?' if near else ''}")
+    return {name: _value(name, rules, given.get(name)) for name, rules in declared.items()}
 
 
-def _time(since: float) -> str:
-    minutes = int(since) // 60
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+def _value(name: str, rules: Mapping[str, Any], given: object) -> Any:  # noqa: ANN401 - a text, or a list of them
+    if given is None and "Default" not in rules:
+        return f"<{name}>"
+    text = _written(rules["Default"] if given is None else given)
+    if given is not None:
+        _check(name, rules, text)
+    is_list = rules["Type"].startswith(("List<", "CommaDelimitedList"))
+    return [part.strip() for part in text.split(",")] if is_list else text
+
+
+def _written(value: object) -> str:
+    """Write a value as on CloudFormation's command line: 3.0 is 3, a list has commas."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_written, value))
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _check(name: str, rules: Mapping[str, Any], text: str) -> None:
+    allowed = [str(value) for value in rules.get("AllowedValues", [])]
+    if allowed and text not in allowed:
+        raise _wrong(name, f"one of {', '.join(allowed)}", text)
+    if rules["Type"] == "Number":
+        number, low, high = _number(name, text), rules.get("MinValue"), rules.get("MaxValue")
+        if not (low is None or low <= number) or not (high is None or number <= high):
+            raise _wrong(name, f"a number from {low} to {high if high is not None else 'any'}", text)
+    pattern = rules.get("AllowedPattern")
+    if pattern and not re.fullmatch(pattern, text):
+        raise _wrong(name, f"a text such as {pattern}", text)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise _wrong(name, "a number", text) from error
+
+
+def _wrong(name: str, expected: str, got: str) -> TemplateError:
+    return TemplateError(problem(f"parameter {name}", expected, got, "see ecs/README.md"))
