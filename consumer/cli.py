@@ -24,6 +24,7 @@ COMMANDS = {
     "plan": ("consumer.desk.plan", "say how many containers a day needs, and what it costs"),
     "ledger": ("consumer.desk.ledger", "make the ledger's table, remove what has expired, count its rows"),
     "failed": ("consumer.desk.failed", "look at failed messages, send them back or remove them"),
+    "rehearse": ("consumer.desk.rehearse", "simulate a day of the fleet, or a thousand, before it is deployed"),
     "demo": ("consumer.local.demo", "drain a local queue on this machine, with no account"),
 }
 

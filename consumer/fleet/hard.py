@@ -26,7 +26,7 @@ def longer(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
 
 def interrupted(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
     """All on Spot, one interrupted every 20 min."""
-    deployed = replace(setup.deployed, spot=1.0)
+    deployed = replace(setup.deployed, base=0, spot=1.0)
     return replace(setup, deployed=deployed), _with(scene, spot_every=1200.0)
 
 

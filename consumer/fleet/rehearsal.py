@@ -120,9 +120,7 @@ class _Run:
         self._deployed, self._planner, self._scene, self._tell = deployed, planner, scene, tell
         self._events = events = Events(begin)
         self._work = Work(events, scene.durations, scene.faults, dice)
-        self._service = Service(
-            events, self._work, scene.platform, dice("platform"), slots=deployed.slots, drain=deployed.drain, spot=deployed.spot
-        )
+        self._service = Service(events, self._work, scene.platform, dice("platform"), deployed)
         self._board = Board(scene.platform, midnight, (scene.start - BEFORE, scene.start + scene.faults.gap))
         self._telling = Telling(
             self._board, self._work, slots=deployed.slots, most=deployed.most, expected=deployed.expected

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from consumer.clock import Dice
     from consumer.fleet.events import Events
     from consumer.fleet.faults import Platform
+    from consumer.fleet.setup import Deployed
     from consumer.fleet.work import Work
 
 LEASE = 600.0  # seconds of protection against scale-in
@@ -38,7 +39,7 @@ class Service:
     """The ECS service: how many containers are wanted, and those that there are."""
 
     def __init__(
-        self, events: Events, work: Work, platform: Platform, dice: Dice, *, slots: int, drain: float, spot: float
+        self, events: Events, work: Work, platform: Platform, dice: Dice, deployed: Deployed
     ) -> None:
         self.desired = self.revision = self.peak = self.launched = 0
         self.live: list[Container] = []
@@ -46,7 +47,8 @@ class Service:
         self.deploying = False
         self._protected = 0
         self._events, self._work, self._platform, self._dice = events, work, platform, dice
-        self._slots, self._drain, self._spot = slots, drain, spot
+        self._slots, self._drain = deployed.slots, deployed.drain
+        self._base, self._spot = deployed.base, deployed.spot
         work.taken, work.idled = self._taken, self._idled
 
     @property
@@ -107,7 +109,7 @@ class Service:
         least, most = platform.start
         seconds = least + (most - least) * self._dice.random()
         spots = sum(one.spot for one in self.live)
-        spot = spots < self._spot * (len(self.live) + 1) - 1e-9
+        spot = len(self.live) - spots >= self._base and spots < self._spot * (len(self.live) + 1 - self._base) - 1e-9
         one = Container(self.launched, self.revision, spot, self._slots, begun + platform.unpulled * seconds)
         self.launched += 1
         self.live.append(one)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from consumer.fleet.metricmath import USUAL, Query, Reading, Series
+from consumer.fleet.price import per_second
 from consumer.fleet.scaling import Policy, Scaler, Target
+from consumer.fleet.sizes import GIB, UNITS
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -15,8 +18,11 @@ if TYPE_CHECKING:
     from consumer.fleet.alarms import Alarm
     from consumer.fleet.board import Board
     from consumer.fleet.cron import Schedule
+    from consumer.fleet.price import Prices
+    from consumer.fleet.template import Deployment
 
 ANY_DAY = (2026, 7, 1)  # no change of summer time anywhere near it
+LATE = "late"  # how the name of the alarm ends that tells people that the deadline will be missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +30,15 @@ class Deployed:
     """What is deployed, as far as it is no rule of scaling.
 
     slots: messages that a container has in hand at once. most: containers that there may be. drain: seconds that a
-    container has once it is told to stop. spot: share of the containers that are Spot. expected: seconds of a message
-    that the containers are told to expect. on_demand, spot_price: dollars for a container's second.
+    container has once it is told to stop. base: containers that are never Spot. spot: Spot's share of the others.
+    expected: seconds of a message that the containers are told to expect. on_demand, spot_price: dollars for a
+    container's second.
     """
 
     slots: int
     most: int
     drain: float = 95.0
+    base: int = 0
     spot: float = 0.0
     expected: float | None = None
     on_demand: float = 0.0
@@ -59,6 +67,31 @@ class Setup:
         """Give the rules as they are at the beginning of a day: nothing runs."""
         target = Target(0, self.deployed.most)
         return Rules(Scaler(target, self.policies, self.alarms, self.schedules, self.reading), self.midnight, self.late)
+
+
+def of(deployment: Deployment, prices: Prices, *, public_ip: bool, name: str = "ours") -> Setup:
+    """Give what a template deploys."""
+    names = {policy.name for policy in deployment.policies}
+    late = next((alarm.name for alarm in deployment.alarms if alarm.name.endswith(LATE)), "")
+    watched = tuple(one for one in deployment.alarms if names.intersection(one.actions) or one.name == late)
+    stop = deployment.stop_timeout
+    second = partial(
+        per_second, deployment.cpu / UNITS, deployment.memory_mib / GIB,
+        arm=deployment.architecture == "ARM64", prices=prices, public_ip=public_ip,
+    )  # fmt: skip
+    expected = float(deployment.settings.get("CONSUMER_EXPECTED_SECONDS", 0)) or None
+    deployed = Deployed(
+        slots=deployment.slots,
+        most=deployment.most,
+        drain=stop - max(4.0, stop / 6) - 5,  # docs/architecture.md: the life of a container
+        base=deployment.on_demand,
+        spot=deployment.spot_share,
+        expected=expected,
+        on_demand=second(spot=False),
+        spot_price=second(spot=True),
+    )
+    zone = deployment.schedules[0].zone if deployment.schedules else UTC
+    return Setup(name, deployed, zone, deployment.policies, watched, deployment.schedules, late)
 
 
 @dataclass(slots=True)
