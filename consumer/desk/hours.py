@@ -41,7 +41,11 @@ def trace(path: Path) -> array[float]:
 
 
 def _moment(line: str) -> float:
-    at = datetime.fromisoformat(line).time() if len(line) > len("00:00:00.000000") or "-" in line else time.fromisoformat(line)
+    at = (
+        datetime.fromisoformat(line).time()
+        if len(line) > len("00:00:00.000000") or "-" in line
+        else time.fromisoformat(line)
+    )
     return at.hour * 3600.0 + at.minute * 60.0 + at.second + at.microsecond / 1e6
 
 
@@ -54,14 +58,16 @@ def _length(line: str) -> float:
 
 
 def _numbers(path: Path, read: Callable[[str], float], expected: str) -> array[float]:
-    found, number = array("d"), 0
+    found, read_so_far = array("d"), 0
     try:
         with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+            for line in lines:
+                read_so_far += 1
                 if line.strip():
                     found.append(read(line.strip()))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConsumerError(problem(f"{path}, line {number}", expected, str(error), "correct that line")) from error
+        where = f"{path}, line {read_so_far}" if read_so_far else str(path)
+        raise ConsumerError(problem(where, expected, str(error), "correct it")) from error
     if not found:
         raise ConsumerError(problem(str(path), expected, "nothing", "name another file"))
     return found

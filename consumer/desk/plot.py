@@ -1,11 +1,11 @@
-"""Draws rehearsed days: one day minute by minute, many as distributions. PNG, or a page of HTML with the drawing in it."""
+"""Draws rehearsed days: one day minute by minute, many as distributions; as PNG, or in a page of HTML."""
 
 from __future__ import annotations
 
 import io
 from html import escape
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.desk.rehearsepage import page
 from consumer.errors import ConsumerError, problem
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from consumer.fleet.days import Kind
     from consumer.fleet.rehearsal import Day
+
+Figure: TypeAlias = Any  # matplotlib is an optional extra
 
 HOUR = 3600.0
 KINDS = (".png", ".html")
@@ -40,7 +42,9 @@ class Plotter:
         self._library: Any = None
         for path in paths:
             if path.suffix not in KINDS:
-                raise ConsumerError(problem("--plot", f"a name that ends in {' or '.join(KINDS)}", str(path), "name it so"))
+                raise ConsumerError(
+                    problem("--plot", f"a name that ends in {' or '.join(KINDS)}", str(path), "name it so")
+                )
         if paths:
             try:
                 import_module("matplotlib").use("Agg")
@@ -57,19 +61,23 @@ class Plotter:
                 if path.suffix == ".png":
                     figure.savefig(path, dpi=120)
                 else:
-                    path.write_text(PAGE.format(drawing=_svg(figure), text=escape(page(kinds, played))), encoding="utf-8")
+                    path.write_text(
+                        PAGE.format(drawing=_svg(figure), text=escape(page(kinds, played))), encoding="utf-8"
+                    )
             except OSError as error:
-                raise ConsumerError(problem("--plot", "a file that can be written", str(error), "name another")) from error
+                raise ConsumerError(
+                    problem("--plot", "a file that can be written", str(error), "name another")
+                ) from error
             finally:
                 self._library.close(figure)
             yield path
 
-    def _figure(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Any:
+    def _figure(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Figure:
         if all(len(days) == 1 for days in played.values()):
             return self._days(kinds, {name: days[0] for name, days in played.items()})
         return self._distributions(kinds, played)
 
-    def _days(self, kinds: Mapping[str, Kind], played: Mapping[str, Day]) -> Any:
+    def _days(self, kinds: Mapping[str, Kind], played: Mapping[str, Day]) -> Figure:
         """One day: the backlog above, the containers below, the deadline through both."""
         figure, (backlog, containers) = self._library.subplots(
             2, 1, sharex=True, figsize=(WIDTH, HEIGHT), layout="constrained"
@@ -90,7 +98,7 @@ class Plotter:
         backlog.legend()
         return figure
 
-    def _distributions(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Any:
+    def _distributions(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Figure:
         """Many days: when they were done above, what they took over the least possible below."""
         figure, (finish, over) = self._library.subplots(2, 1, figsize=(WIDTH, HEIGHT), layout="constrained")
         for name, days in played.items():
@@ -108,7 +116,7 @@ class Plotter:
         return figure
 
 
-def _svg(figure: Any) -> str:
+def _svg(figure: Figure) -> str:
     """Give the drawing as a part of a page."""
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg")

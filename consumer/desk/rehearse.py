@@ -43,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--over", type=hours.seconds, default=0.0, metavar="TIME", help="messages come one by one for so long, as 2h")
     add("--arrivals", type=Path, metavar="FILE", help="or at the times in a file, one HH:MM:SS or ISO time a line")
-    add("--trace", type=Path, metavar="FILE", help="measured seconds, one number or {\"seconds\": 1.5} a line")
+    add("--trace", type=Path, metavar="FILE", help='measured seconds, one number or {"seconds": 1.5} a line')
     add("--sigma", type=float, metavar="S", help="seconds are lognormal about their average, with this sigma")
     add("--set", action="append", default=[], type=pair, metavar="NAME=VALUE", help="another value for a parameter")
     add("--template", type=Path, metavar="FILE", help="your own template (default: the one of ecs/)")
@@ -133,9 +133,7 @@ def _scene(arguments: Namespace, load: Workload) -> Scene:
     if deploy_at is not None and deploy_at < load.opens:
         deploy_at += DAY  # after midnight
     faults = Faults(arguments.spot_every, arguments.failing, arguments.crashing, arguments.gap, deploy_at)
-    return Scene(
-        load.opens, load.opens + load.window, _arrivals(arguments, load), _durations(arguments, load), faults
-    )
+    return Scene(load.opens, load.opens + load.window, _arrivals(arguments, load), _durations(arguments, load), faults)
 
 
 def _arrivals(arguments: Namespace, load: Workload) -> Arrivals:

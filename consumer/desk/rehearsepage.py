@@ -81,7 +81,7 @@ def as_json(kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> dict[
     """Give all of it for machines: the days of the template, a summary of each kind, and of these their days."""
     found = {name: _kind(kinds[name], days) for name, days in played.items()}
     first = next(iter(found.values()))
-    return {"seed": next(iter(kinds.values())).seed, **first, "compared": {n: one for n, one in found.items()}}
+    return {"seed": next(iter(kinds.values())).seed, **first, "compared": found}
 
 
 def _kind(kind: Kind, days: list[Day]) -> dict[str, Any]:

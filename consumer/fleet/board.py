@@ -16,8 +16,8 @@ MINUTE = 60
 class Board:
     """The metrics of the day, by namespace, name and statistic: minute -> value.
 
-    midnight: the minute (since 1970, UTC) from which the day's seconds are counted. blind: seconds between which what is
-    sent is lost.
+    midnight: the minute (since 1970, UTC) from which the day's seconds are counted. blind: the seconds between
+    which what is sent is lost.
     """
 
     def __init__(self, platform: Platform, midnight: int, blind: tuple[float, float]) -> None:

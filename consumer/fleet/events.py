@@ -39,7 +39,7 @@ class Events:
         self._stopped = True
 
     def cancel(self, first: object) -> list[tuple[Any, ...]]:
-        """Take out every event that was given this object first; return what else those were given. Slow, and seldom."""
+        """Take out every event that was given this object first; give what each was given. Slow, and seldom."""
         gone = [event for event in self._heap if event[3] and event[3][0] is first]
         if gone:
             self._heap = [event for event in self._heap if not (event[3] and event[3][0] is first)]

@@ -15,28 +15,28 @@ QUARTER, HOUR = 900.0, 3600.0
 
 
 def more(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
-    """3 x the messages."""
+    """Have 3 x the messages."""
     return setup, replace(scene, arrivals=scene.arrivals.scaled(3.0))
 
 
 def longer(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
-    """2 x the seconds."""
+    """Have them take 2 x the seconds."""
     return setup, replace(scene, durations=scene.durations.scaled(2.0))
 
 
 def interrupted(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
-    """All on Spot, one interrupted every 20 min."""
+    """Have all on Spot, and one interrupted every 20 min."""
     deployed = replace(setup.deployed, base=0, spot=1.0)
     return replace(setup, deployed=deployed), _with(scene, spot_every=1200.0)
 
 
 def blind(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
-    """No metric for 15 min."""
+    """Have no metric arrive for 15 min."""
     return setup, _with(scene, gap=QUARTER)
 
 
 def deployment(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
-    """A deployment after 1 h."""
+    """Deploy after 1 h."""
     return setup, _with(scene, deploy_at=scene.start + HOUR)
 
 

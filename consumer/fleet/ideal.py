@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ideal:
-    """messages: how many come. finish: when the most containers are done with them. seconds: of containers, at least."""
+    """messages: that come. finish: when the most containers are done with them. seconds: of containers, at least."""
 
     messages: int
     finish: float
@@ -26,7 +26,7 @@ class Ideal:
 def ideal(
     arrivals: Arrivals, durations: Durations, dice: Callable[[str], Dice], *, ready: float, slots: int, most: int
 ) -> Ideal:
-    """Hand each message to the slot that is free first, with all containers there are, of so many slots, from `ready` on.
+    """Hand each message to the slot that is free first, with the most containers, of so many slots, from `ready` on.
 
     The same dice give the same day: the times at which messages come, and how long each takes.
     """

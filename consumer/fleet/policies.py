@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from consumer.fleet.rehearsal import Scene
-    from consumer.fleet.setup import Setup, Deployed
+    from consumer.fleet.setup import Setup
 
 AHEAD = 300.0  # seconds before the window in which a fleet is opened
 BUSY = 60.0  # percent: the target of CPU scaling that its documentation shows
@@ -57,7 +57,7 @@ def _bounded(ours: Setup, scene: Scene, name: str, least: int, most: int) -> Set
         Schedule("open", _cron(scene.start - AHEAD), zone, least, most),
         Schedule("close", _cron(scene.deadline), zone, 0, 0),
     )
-    return replace(ours, name=name, policies=(), alarms=(), schedules=schedules, late="")
+    return replace(ours, name=name, policies=(), alarms=(), schedules=schedules, warnings=frozenset())
 
 
 def _cron(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""A simulated day: messages come, containers start, take, are told to stop; alarms are judged; and what it all came to."""
+"""A simulated day: messages come, containers start, take and stop, alarms are judged; and what it all came to."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from consumer import clock
 from consumer.fleet.board import Board
-from consumer.fleet.ideal import Ideal, ideal
 from consumer.fleet.events import Events
 from consumer.fleet.faults import Faults, Platform
+from consumer.fleet.ideal import Ideal, ideal
 from consumer.fleet.service import Service
 from consumer.fleet.telling import Telling
 from consumer.fleet.work import Work
@@ -50,8 +50,8 @@ class Planner(Protocol):
         """Have a deployment apply the template."""
 
     @property
-    def late(self) -> bool:
-        """Whether people have been told that it will be late."""
+    def warns(self) -> bool:
+        """Whether people are being told that the deadline is in danger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,13 @@ class Day:
 
 
 def day(
-    deployed: Deployed, planner: Planner, scene: Scene, seed: object, *, midnight: int = 0, tell: Callable[[float, int], None] | None = None
+    deployed: Deployed,
+    planner: Planner,
+    scene: Scene,
+    seed: object,
+    *,
+    midnight: int = 0,
+    tell: Callable[[float, int], None] | None = None,
 ) -> Day:
     """Rehearse one day. tell: called each simulated minute with the time and the messages that are not done."""
     rolled = partial(clock.dice, seed)
@@ -150,7 +156,7 @@ class _Run:
 
     def _over(self) -> bool:
         work, service = self._work, self._service
-        if self._events.now >= self._scene.start + DAY:
+        if self._events.now >= self._scene.start - BEFORE + DAY:  # the next day begins
             return True
         return self._all_sent and not (work.visible or work.hidden or service.live or service.desired)
 
@@ -181,7 +187,7 @@ class _Run:
         self._board.arrive(now)
         service = self._service
         service.want(self._planner.minute(now, self._board, service.desired, len(service.running)))
-        if self._warned is None and self._planner.late:
+        if self._warned is None and self._planner.warns:
             self._warned = now
         self._events.at(now + MINUTE, self._judge)
 

@@ -38,9 +38,7 @@ class Bill:
 class Service:
     """The ECS service: how many containers are wanted, and those that there are."""
 
-    def __init__(
-        self, events: Events, work: Work, platform: Platform, dice: Dice, deployed: Deployed
-    ) -> None:
+    def __init__(self, events: Events, work: Work, platform: Platform, dice: Dice, deployed: Deployed) -> None:
         self.desired = self.revision = self.peak = self.launched = 0
         self.live: list[Container] = []
         self.bill = Bill()
@@ -99,7 +97,7 @@ class Service:
             self._stop(chosen[int(self._dice.random() * len(chosen))])
 
     def end_all(self) -> None:
-        """The day is over."""
+        """End every container, since the day is over."""
         for one in list(self.live):
             self._end(one)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from consumer.fleet.template import Deployment
 
 ANY_DAY = (2026, 7, 1)  # no change of summer time anywhere near it
-LATE = "late"  # how the name of the alarm ends that tells people that the deadline will be missed
+WARNINGS = ("late", "at-risk")  # how the names of the alarms end that tell people that the deadline is in danger
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """All of it. late: the name of the alarm that tells people that the deadline will be missed."""
+    """All of it. warnings: the names of the alarms that tell people that the deadline is in danger."""
 
     name: str
     deployed: Deployed
@@ -55,7 +55,7 @@ class Setup:
     policies: tuple[Policy, ...]
     alarms: tuple[Alarm, ...]
     schedules: tuple[Schedule, ...]
-    late: str = ""
+    warnings: frozenset[str] = frozenset()
     reading: Reading = USUAL
 
     @property
@@ -66,14 +66,16 @@ class Setup:
     def rules(self) -> Rules:
         """Give the rules as they are at the beginning of a day: nothing runs."""
         target = Target(0, self.deployed.most)
-        return Rules(Scaler(target, self.policies, self.alarms, self.schedules, self.reading), self.midnight, self.late)
+        return Rules(
+            Scaler(target, self.policies, self.alarms, self.schedules, self.reading), self.midnight, self.warnings
+        )
 
 
 def of(deployment: Deployment, prices: Prices, *, public_ip: bool, name: str = "ours") -> Setup:
     """Give what a template deploys."""
     names = {policy.name for policy in deployment.policies}
-    late = next((alarm.name for alarm in deployment.alarms if alarm.name.endswith(LATE)), "")
-    watched = tuple(one for one in deployment.alarms if names.intersection(one.actions) or one.name == late)
+    warnings = frozenset(alarm.name for alarm in deployment.alarms if alarm.name.endswith(WARNINGS))
+    watched = tuple(one for one in deployment.alarms if names.intersection(one.actions) or one.name in warnings)
     stop = deployment.stop_timeout
     second = partial(
         per_second, deployment.cpu / UNITS, deployment.memory_mib / GIB,
@@ -91,7 +93,7 @@ def of(deployment: Deployment, prices: Prices, *, public_ip: bool, name: str = "
         spot_price=second(spot=True),
     )
     zone = deployment.schedules[0].zone if deployment.schedules else UTC
-    return Setup(name, deployed, zone, deployment.policies, watched, deployment.schedules, late)
+    return Setup(name, deployed, zone, deployment.policies, watched, deployment.schedules, warnings)
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ class Rules:
 
     scaler: Scaler
     midnight: int
-    late_alarm: str
+    warnings: frozenset[str]
     _template: Target = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,9 +110,10 @@ class Rules:
         self._template = self.scaler.target
 
     @property
-    def late(self) -> bool:
-        """Whether people have been told that it will be late."""
-        return self.scaler.watch.states.get(self.late_alarm) == "ALARM"
+    def warns(self) -> bool:
+        """Whether people are being told that the deadline is in danger."""
+        states = self.scaler.watch.states
+        return any(states.get(name) == "ALARM" for name in self.warnings)
 
     def minute(self, now: float, board: Board, desired: int, running: int) -> int:
         """Say how many containers are wanted. now: seconds since midnight."""

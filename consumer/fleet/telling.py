@@ -1,4 +1,4 @@
-"""What the containers of a rehearsed day tell CloudWatch each minute, and what AWS tells it of the queue and the service."""
+"""What CloudWatch is told each minute of a rehearsed day, by the containers and by AWS itself."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Follow:
     closes: float
     most: int
     first: int = 1
-    late: bool = False
+    warns: bool = False
     wanted: list[int] = field(default_factory=list)
 
     def minute(self, now: float, board: Board, desired: int, _: int) -> int:
@@ -31,7 +31,7 @@ class Follow:
         series = board.series(metrics.NAMESPACE, metrics.NEEDED.name, "Maximum")
         slack = board.series(metrics.NAMESPACE, metrics.SLACK.name, "Maximum")
         last = int(now // 60) - 1
-        self.late = all(slack.get(minute, 1.0) < 0 for minute in range(last - 2, last + 1))
+        self.warns = all(slack.get(minute, 1.0) < 0 for minute in range(last - 2, last + 1))
         need = series.get(last)
         if need:
             return int(min(need, self.most))
