@@ -151,7 +151,8 @@ def _prices(plan: Plan) -> str:
 
 def _parameters(plan: Plan, zone: str) -> str:
     words = [f"{name}={value}" for name, value in parameters(plan, zone).items()]
-    return "To deploy it, as parameters of ecs/template.yaml:\n  " + " \\\n  ".join(words)
+    lines = [" ".join(words[number : number + 5]) for number in range(0, len(words), 5)]
+    return "To deploy the first of these, as parameters of ecs/template.yaml:\n  " + " \\\n  ".join(lines)
 
 
 def _containers(number: int) -> str:

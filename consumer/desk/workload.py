@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from consumer.errors import SettingsError, problem
 from consumer.fleet import calibration, price
 from consumer.fleet.workload import DAY, Workload
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 NUMBER = r"(\d+(?:\.\d+)?)"
 SECONDS = re.compile(rf"{NUMBER}(?:(?:\.\.{NUMBER})?\.\.{NUMBER})?")
 TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+CLOSED = 3600.0  # seconds a day at least between the deadline and the next opening
 LONGEST_RUN = 39_600.0  # CONSUMER_TIME_LIMIT takes no more: SQS gives a message 12 h
 
 
@@ -39,9 +41,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def load(arguments: Namespace) -> Workload:
-    """Give what the arguments ask for."""
+    """Give what the arguments ask for. Raises SettingsError when there is no time of day left to close the fleet."""
     shortest, mean, longest = arguments.seconds
-    return Workload(arguments.messages, shortest, mean, longest, arguments.opens, arguments.by)
+    found = Workload(arguments.messages, shortest, mean, longest, arguments.opens, arguments.by)
+    if found.window > DAY - CLOSED:
+        got = f"--from {clock(found.opens)} --by {clock(found.deadline)}"
+        remedy = "name an earlier deadline; a queue that is never done needs no plan but a fixed fleet"
+        raise SettingsError([problem("--by", "an hour or more before the next --from", got, remedy)])
+    return found
 
 
 def figures(arguments: Namespace) -> Calibration:

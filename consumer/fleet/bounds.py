@@ -69,7 +69,7 @@ def shortfalls(
     load: Workload, figures: Calibration, limits: Limits, processes: int | None, concurrency: int
 ) -> list[str]:
     """Say why no fleet will do."""
-    slots = capacity.enough(load, 1)
+    slots = capacity.at_once(load)
     if slots is None:
         window = f"a message of {load.longest:g} s does not fit into {load.window / 60:g} minutes"
         return [f"{window}: {capacity.START:g} s pass until a container is ready, and {MARGIN:.0%} is kept in hand"]

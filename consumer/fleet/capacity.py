@@ -14,6 +14,8 @@ from consumer.fleet.need import MARGIN
 from consumer.fleet.sizes import SIZES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from consumer.fleet.calibration import Calibration
     from consumer.fleet.sizes import Size
     from consumer.fleet.workload import Workload
@@ -86,18 +88,27 @@ def finish(load: Workload, slots: int, containers: int) -> float:
     return started(containers) + makespan(load, slots * containers)
 
 
+def at_once(load: Workload) -> int | None:
+    """Give the messages that must be in hand at once, however they are spread over containers; None: no number will do.
+
+    A margin of the time is kept for what nobody foresaw, as the fleet itself keeps it.
+    """
+    return _slots(load, START)
+
+
+def _slots(load: Workload, started_after: float) -> int | None:
+    seconds = (load.window - started_after) * (1 - MARGIN) - load.longest
+    return min(load.messages, math.ceil(load.work / seconds)) if seconds > 0 else None
+
+
 def enough(load: Workload, slots: int) -> int | None:
-    """Give the fewest containers of so many slots that are done in time, by a margin; None when no number is."""
-    useful = math.ceil(load.messages / slots)
+    """Give the fewest containers of so many slots that are done in time; None when no number is."""
     containers = 1
-    while True:
-        seconds = (load.window - started(containers)) * (1 - MARGIN) - load.longest
-        if seconds <= 0:
-            return None
-        wanted = min(useful, math.ceil(load.work / slots / seconds))
-        if wanted <= containers:
+    while (wanted := _slots(load, started(containers))) is not None:
+        if wanted <= containers * slots:
             return containers
-        containers = wanted  # more of them take longer to launch, so ask again
+        containers = math.ceil(wanted / slots)  # more of them take longer to launch, so ask again
+    return None
 
 
 def holds(size: Size, figures: Calibration, concurrency: int) -> tuple[int, int]:
@@ -134,17 +145,21 @@ def ceiling(shape: Shape, limits: Limits) -> int:
     return min(allowed)
 
 
-def fleet(load: Workload, shape: Shape, limits: Limits) -> Fleet | None:
-    """Give the fleet of a shape that is done in time, or None when there is none within the limits."""
+def fleet(load: Workload, shape: Shape, limits: Limits, bad: Workload | None = None) -> Fleet | None:
+    """Give the fleet of a shape that is done in time, or None when there is none within the limits.
+
+    bad: a bad day's workload, for which it may grow as far as the limits allow.
+    """
     containers, most = enough(load, shape.slots), ceiling(shape, limits)
     if containers is None or containers > most:
         return None
-    return Fleet(shape, containers, min(most, max(containers, surge(load, shape.slots) or most)))
+    wanted = enough(bad or bad_day(load), shape.slots)
+    return Fleet(shape, containers, min(most, max(containers, wanted or most)))
 
 
-def surge(load: Workload, slots: int) -> int | None:
-    """Give the containers that are enough on a bad day; None when no number is."""
-    return enough(replace(load, messages=SURGE * load.messages), slots)
+def bad_day(load: Workload) -> Workload:
+    """Give the workload of a day on which far more messages come than usual."""
+    return replace(load, messages=SURGE * load.messages)
 
 
 def fleets(
@@ -152,29 +167,26 @@ def fleets(
 ) -> list[Fleet]:
     """Give the fleets that are done in time: of each size, with as many processes as it holds, or as are wanted.
 
-    Those come first that are also enough on a bad day; then those that have no more processes in a container than have
-    been measured, unless the handler itself has been.
+    Those that are also enough on a bad day, if there are any; then those that have no more processes in a container
+    than have been measured, unless the handler itself has been.
     """
-    room = MOST_PROCESSES if figures.trusted else MEASURED_PROCESSES
-    for strong in (True, False):
-        for most in dict.fromkeys((room, MOST_PROCESSES)):
-            found = (_densest(load, size, figures, limits, (processes, most), concurrency) for size in SIZES)
-            if fitting := [one for one in found if one and (_bears_surge(load, one) or not strong)]:
-                return fitting
+    counts = [processes] if processes else range(1, MOST_PROCESSES + 1)
+    shapes = (Shape(SIZES[0], count, concurrency) for count in counts)  # the size says who fits in, not who is in time
+    bad = bad_day(load)
+    able = [found for shape in shapes if (found := fleet(load, shape, limits, bad))]
+    strong = [one for one in able if (enough(bad, one.shape.slots) or math.inf) <= one.most]
+    measured = MOST_PROCESSES if figures.trusted else MEASURED_PROCESSES
+    for crews in (strong, able):
+        for most in (measured, MOST_PROCESSES):
+            if sized := list(_sized(crews, figures, most)):
+                return sized
     return []
 
 
-def _bears_surge(load: Workload, found: Fleet) -> bool:
-    wanted = surge(load, found.shape.slots)
-    return wanted is not None and wanted <= found.most
-
-
-def _densest(
-    load: Workload, size: Size, figures: Calibration, limits: Limits, wanted: tuple[int | None, int], concurrency: int
-) -> Fleet | None:
-    """Give the fleet of one size with the most processes: what they share is then shared by the most."""
-    given, most = wanted
-    room = min(holds(size, figures, concurrency))
-    counts = [given] if given else range(min(room, most), 0, -1)
-    shapes = (Shape(size, count, concurrency) for count in counts if count <= room)
-    return next((found for shape in shapes if (found := fleet(load, shape, limits))), None)
+def _sized(crews: list[Fleet], figures: Calibration, most: int) -> Iterator[Fleet]:
+    """Give for each size the fleet with the most processes in it: what they share is shared by the most."""
+    for size in SIZES:
+        room = min(most, *holds(size, figures, crews[0].shape.concurrency)) if crews else 0
+        dense = next((one for one in reversed(crews) if one.shape.processes <= room), None)
+        if dense:
+            yield replace(dense, shape=replace(dense.shape, size=size))
