@@ -7,6 +7,7 @@ is its logical id, an attribute of it `Queue.QueueName`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from consumer.errors import TemplateError
@@ -25,6 +26,7 @@ NOTHING = object()  # AWS::NoValue: what is around it is as if it had not been w
 VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 
 
+@lru_cache(maxsize=4)  # a template is read again for each choice of parameters; nobody changes what was read
 def loaded(text: str) -> Any:  # noqa: ANN401 - what YAML holds
     """Read YAML with CloudFormation's short forms: `!Ref X` becomes {"Ref": "X"}. Raises TemplateError."""
     import yaml  # noqa: PLC0415 - the `plan` extra: whoever only consumes needs no YAML

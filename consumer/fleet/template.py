@@ -29,15 +29,18 @@ SPOT = "FARGATE_SPOT"
 class Deployment:
     """What a template with its parameters deploys.
 
-    cpu: units, 1024 a vCPU. settings: the container's environment. target: the bounds that a deployment puts in force,
-    with as many containers as there are before the first schedule. alarms: all of them; those whose actions name a
-    policy scale, the others tell people. on_demand: containers that are never Spot. spot_share: Spot's of the others.
+    cpu: units, 1024 a vCPU. settings: the container's environment. slots: messages that a container has in hand at
+    once. target: the bounds that a deployment puts in force, with as many containers as there are before the first
+    schedule. alarms: all of them; those whose actions name a policy scale, the others tell people. on_demand:
+    containers that are never Spot. spot_share: Spot's of the others.
     """
 
     cpu: int
     memory_mib: int
     architecture: str
     settings: Mapping[str, str]
+    processes: int
+    slots: int
     stop_timeout: float
     on_demand: int
     spot_share: float
@@ -45,16 +48,6 @@ class Deployment:
     schedules: tuple[Schedule, ...]
     policies: tuple[Policy, ...]
     alarms: tuple[Alarm, ...]
-
-    @property
-    def processes(self) -> int:
-        """Consumer processes in a container."""
-        return int(self.settings["CONSUMER_PROCESSES"])
-
-    @property
-    def slots(self) -> int:
-        """Messages that a container has in hand at once."""
-        return self.processes * int(self.settings["CONSUMER_CONCURRENCY"])
 
     @property
     def most(self) -> int:
@@ -68,7 +61,7 @@ class Deployment:
         return Scaler(self.target, self.policies, alarms, self.schedules, reading)
 
 
-def read(template: str | Path | None = None, **parameters: object) -> Deployment:
+def read(template: str | Path | None = None, /, **parameters: object) -> Deployment:
     """Read a template with values for its parameters; those that are not given have their defaults.
 
     template: the file, or its text; the shipped one where none is given. Raises TemplateError, which names the
@@ -78,7 +71,7 @@ def read(template: str | Path | None = None, **parameters: object) -> Deployment
     return Reader(*resolved(text, **parameters)).deployment()
 
 
-def resolved(text: str, **parameters: object) -> tuple[dict[str, Any], dict[str, Any]]:
+def resolved(text: str, /, **parameters: object) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give the values of a template's parameters, and its resources with nothing left to work out."""
     whole = loaded(text)
     if not isinstance(whole, dict) or not isinstance(whole.get("Resources"), dict):
@@ -115,12 +108,18 @@ class Reader:
         task, service = self._one("ECS::TaskDefinition"), self._one("ECS::Service")
         target = self._one("ApplicationAutoScaling::ScalableTarget")
         container = task["ContainerDefinitions"][0]
+        settings = {one["Name"]: str(one["Value"]) for one in container["Environment"]}
+        processes, concurrency = (
+            _whole(f"CONSUMER_{one}", settings[f"CONSUMER_{one}"]) for one in ("PROCESSES", "CONCURRENCY")
+        )
         on_demand, share = _mix(service["CapacityProviderStrategy"])
         return Deployment(
             cpu=_whole("Cpu", task["Cpu"]),
             memory_mib=_whole("Memory", task["Memory"]),
             architecture=task["RuntimePlatform"]["CpuArchitecture"],
-            settings={one["Name"]: str(one["Value"]) for one in container["Environment"]},
+            settings=settings,
+            processes=processes,
+            slots=processes * concurrency,
             stop_timeout=_whole("StopTimeout", container["StopTimeout"]),
             on_demand=on_demand,
             spot_share=share,
