@@ -54,7 +54,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Lognormal:
-    """Most are short, a few are long. mean: seconds on average. sigma: of their logarithm; with 1, p99 is 6 x the mean."""
+    """Most are short, a few are long. mean: seconds on average. sigma: of their logarithm (1: p99 is 6 means)."""
 
     mean: float
     sigma: float
