@@ -106,9 +106,8 @@ def _kinds(arguments: Namespace) -> dict[str, Kind]:
     ours, scene = _setup(arguments, load, "ours"), _scene(arguments, load)
     asked = {ours.name: (ours, scene)}
     if arguments.policies:
-        others = [other(ours, scene) for other in policies.OTHERS]
         alone = _setup(arguments, load, "one process per container", processes=1)
-        asked |= {one.name: (one, scene) for one in (*others, alone)}
+        asked |= {one.name: (one, scene) for one in (*policies.others(ours, scene), alone)}
     if arguments.hard:
         asked |= {name: harder(ours, scene) for name, harder in HARD}
     kind = Kind(ours, scene, arguments.spread, arguments.seed, keep=arguments.days == 1)
@@ -125,7 +124,7 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
     except ModuleNotFoundError as error:
         remedy = "pip install 'consumer[plan]'"
         raise ConsumerError(problem("consumer rehearse", "the extra `plan`", f"no {error.name}", remedy)) from error
-    return setup.of(deployment, market.prices, public_ip=market.public_ip, name=name)
+    return setup.of(deployment, market, name)
 
 
 def _scene(arguments: Namespace, load: Workload) -> Scene:

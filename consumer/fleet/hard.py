@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.fleet.rehearsal import Scene
     from consumer.fleet.setup import Setup
+
+    Harder: TypeAlias = Callable[[Setup, Scene], tuple[Setup, Scene]]
 
 QUARTER, HOUR = 900.0, 3600.0
 
@@ -44,7 +46,7 @@ def _with(scene: Scene, **faults: float) -> Scene:
     return replace(scene, faults=replace(scene.faults, **faults))
 
 
-HARD: tuple[tuple[str, Callable[[Setup, Scene], tuple[Setup, Scene]]], ...] = (
+HARD: tuple[tuple[str, Harder], ...] = (
     ("3 x the messages", more),
     ("2 x the seconds", longer),
     ("Spot interruption each 20 min", interrupted),

@@ -12,13 +12,13 @@ from consumer.fleet.metricmath import Query, Source
 from consumer.fleet.scaling import TargetTracking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import tzinfo
 
     from consumer.fleet.rehearsal import Scene
     from consumer.fleet.setup import Setup
 
 AHEAD = 300.0  # seconds before the window in which a fleet is opened
+HOUR = 3600.0
 BUSY = 60.0  # percent: the target of CPU scaling that its documentation shows
 VISIBLE = Source("AWS/SQS", "ApproximateNumberOfMessagesVisible", (), "Maximum")
 CPU = Source("AWS/ECS", "CPUUtilization", (), "Average")
@@ -32,16 +32,18 @@ def fixed(ours: Setup, scene: Scene) -> Setup:
     return _bounded(ours, scene, "fixed fleet", count, count)
 
 
-def backlog_per_task(ours: Setup, scene: Scene) -> Setup:
-    """AWS's own pattern: visible messages for each task, kept at what one task gets done in the window."""
-    target = ours.deployed.slots * (scene.deadline - scene.start) / scene.durations.mean
+def backlog_per_task(ours: Setup, scene: Scene, latency: float) -> Setup:
+    """AWS's own pattern: visible messages for each task, kept at what one task gets done within the latency."""
+    target = ours.deployed.slots * latency / scene.durations.mean
     queries = (
         Query("visible", VISIBLE, return_data=False),
         Query("tasks", TASKS, return_data=False),
         Query("each", expression="visible / tasks"),
     )
     tracking = TargetTracking("backlog-per-task", queries, target)
-    return replace(_bounded(ours, scene, "backlog per task", 1, ours.deployed.most), policies=(tracking,))
+    return replace(
+        _bounded(ours, scene, f"backlog per task, {latency / HOUR:g} h", 1, ours.deployed.most), policies=(tracking,)
+    )
 
 
 def cpu(ours: Setup, scene: Scene) -> Setup:
@@ -69,4 +71,8 @@ def _zone(zone: tzinfo) -> ZoneInfo:
     return zone if isinstance(zone, ZoneInfo) else ZoneInfo("UTC")
 
 
-OTHERS: tuple[Callable[[Setup, Scene], Setup], ...] = (fixed, backlog_per_task, cpu)
+def others(ours: Setup, scene: Scene) -> tuple[Setup, ...]:
+    """Give them all. A latency as long as the window is what the pattern asks for; a shorter one is what may save it."""
+    window = scene.deadline - scene.start
+    patient, hasty = (backlog_per_task(ours, scene, latency) for latency in (window, window / 5))
+    return fixed(ours, scene), patient, hasty, cpu(ours, scene)

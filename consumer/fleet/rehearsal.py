@@ -128,9 +128,7 @@ class _Run:
         self._work = Work(events, scene.durations, scene.faults, dice)
         self._service = Service(events, self._work, scene.platform, dice("platform"), deployed)
         self._board = Board(scene.platform, midnight, (scene.start - BEFORE, scene.start + scene.faults.gap))
-        self._telling = Telling(
-            self._board, self._work, slots=deployed.slots, most=deployed.most, expected=deployed.expected
-        )
+        self._telling = Telling(self._board, self._work, deployed)
         self._coming: Iterator[tuple[float, int]] = scene.arrivals.times(dice("arrivals"))
         self._all_sent = False
         self._warned: float | None = None
@@ -141,6 +139,7 @@ class _Run:
         """Let time pass until all is done and every container is gone, or a day is over."""
         self._events.run()
         self._service.end_all()
+        self._moments.append(Moment(self._events.now, self._work.visible + self._work.hidden, 0, 0, 0))
         return self._came_to(least)
 
     def _schedule(self, begin: float) -> None:

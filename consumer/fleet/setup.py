@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from consumer.fleet.alarms import Alarm
+    from consumer.fleet.bills import Market
     from consumer.fleet.board import Board
     from consumer.fleet.cron import Schedule
-    from consumer.fleet.price import Prices
     from consumer.fleet.template import Deployment
 
 ANY_DAY = (2026, 7, 1)  # no change of summer time anywhere near it
@@ -31,8 +31,8 @@ class Deployed:
 
     slots: messages that a container has in hand at once. most: containers that there may be. drain: seconds that a
     container has once it is told to stop. base: containers that are never Spot. spot: Spot's share of the others.
-    expected: seconds of a message that the containers are told to expect. on_demand, spot_price: dollars for a
-    container's second.
+    expected: seconds of a message that the containers are told to expect. cpu: percent of a container's CPU that a
+    message takes, which mostly waits. on_demand, spot_price: dollars for a container's second.
     """
 
     slots: int
@@ -41,6 +41,7 @@ class Deployed:
     base: int = 0
     spot: float = 0.0
     expected: float | None = None
+    cpu: float = 2.0
     on_demand: float = 0.0
     spot_price: float = 0.0
 
@@ -71,7 +72,7 @@ class Setup:
         )
 
 
-def of(deployment: Deployment, prices: Prices, *, public_ip: bool, name: str = "ours") -> Setup:
+def of(deployment: Deployment, market: Market, name: str = "ours") -> Setup:
     """Give what a template deploys."""
     names = {policy.name for policy in deployment.policies}
     warnings = frozenset(alarm.name for alarm in deployment.alarms if alarm.name.endswith(WARNINGS))
@@ -79,7 +80,7 @@ def of(deployment: Deployment, prices: Prices, *, public_ip: bool, name: str = "
     stop = deployment.stop_timeout
     second = partial(
         per_second, deployment.cpu / UNITS, deployment.memory_mib / GIB,
-        arm=deployment.architecture == "ARM64", prices=prices, public_ip=public_ip,
+        arm=deployment.architecture == "ARM64", prices=market.prices, public_ip=market.public_ip,
     )  # fmt: skip
     expected = float(deployment.settings.get("CONSUMER_EXPECTED_SECONDS", 0)) or None
     deployed = Deployed(
@@ -89,6 +90,7 @@ def of(deployment: Deployment, prices: Prices, *, public_ip: bool, name: str = "
         base=deployment.on_demand,
         spot=deployment.spot_share,
         expected=expected,
+        cpu=100 * market.figures.message_cpu / (deployment.cpu / UNITS),
         on_demand=second(spot=False),
         spot_price=second(spot=True),
     )

@@ -13,17 +13,15 @@ if TYPE_CHECKING:
     from consumer.fleet.board import Board
     from consumer.fleet.containers import Container
     from consumer.fleet.need import Need
+    from consumer.fleet.setup import Deployed
     from consumer.fleet.work import Work
-
-CPU_OF_A_SLOT = 2.0  # percent of a container's processors that one waiting message takes: it mostly waits
 
 
 class Telling:
     """Sends each minute's datapoints."""
 
-    def __init__(self, board: Board, work: Work, *, slots: int, most: int, expected: float | None) -> None:
-        self._board, self._work = board, work
-        self._slots, self._most, self._expected = slots, most, expected
+    def __init__(self, board: Board, work: Work, deployed: Deployed) -> None:
+        self._board, self._work, self._deployed = board, work, deployed
         self._told = (0, 0, 0, 0.0)  # of the events: how much has been sent
 
     def minute(self, now: float, left: float, running: list[Container], desired: int) -> Need | None:
@@ -33,7 +31,7 @@ class Telling:
         if not running:
             return None
         backlog = Backlog(work.visible, 0, work.hidden)
-        fleet = Fleet(self._slots, desired, self._most)
+        fleet = Fleet(self._deployed.slots, desired, self._deployed.most)
         needs = [needed(backlog, self._pace(one, now), fleet, left) for one in running]
         self._own(now, metrics.BACKLOG, [backlog.total])
         self._own(now, metrics.NEEDED, [need.containers for need in needs])
@@ -44,7 +42,7 @@ class Telling:
         return max(needs, key=lambda need: need.containers)
 
     def _pace(self, one: Container, now: float) -> Pace:
-        pace = Pace.of(one.done, one.seconds, one.longest, expected=self._expected)
+        pace = Pace.of(one.done, one.seconds, one.longest, expected=self._deployed.expected)
         if pace is None:  # nothing is known yet: what is in hand is as old as it is
             age = one.age_in_hand(now) / one.busy if one.busy else 1.0
             return Pace(max(age, 1.0), max(age, 1.0))
@@ -68,5 +66,5 @@ class Telling:
         put("AWS/SQS", "ApproximateNumberOfMessagesVisible", now, [work.visible])
         put("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", now, [work.hidden])
         put("AWS/SQS", "ApproximateNumberOfMessagesDelayed", now, [0])
-        put("AWS/ECS", "CPUUtilization", now, [one.busy * CPU_OF_A_SLOT for one in running])
+        put("AWS/ECS", "CPUUtilization", now, [one.busy * self._deployed.cpu for one in running])
         put("AWS/ECS", "MemoryUtilization", now, [50.0 for _ in running])
