@@ -72,7 +72,7 @@ def _zone(zone: tzinfo) -> ZoneInfo:
 
 
 def others(ours: Setup, scene: Scene) -> tuple[Setup, ...]:
-    """Give them all. A latency as long as the window is what the pattern asks for; a shorter one is what may save it."""
+    """Give them all. A latency as long as the window is what the pattern asks for; a shorter one may save it."""
     window = scene.deadline - scene.start
     patient, hasty = (backlog_per_task(ours, scene, latency) for latency in (window, window / 5))
     return fixed(ours, scene), patient, hasty, cpu(ours, scene)

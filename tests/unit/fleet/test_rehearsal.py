@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -129,7 +130,7 @@ def test_each_minute_is_on_the_timeline_and_the_end_too() -> None:
     assert max(one.running for one in line) == 1
     assert line[0].now == OPENS - HOUR
     assert (line[-1].backlog, line[-1].running) == (0, 0)
-    assert {later.now - one.now for one, later in zip(line, line[1:-1], strict=False)} == {60.0}
+    assert {later.now - one.now for one, later in pairwise(line[:-1])} == {60.0}
 
 
 def test_minutes_are_told_as_they_pass() -> None:
