@@ -11,7 +11,8 @@ class Container:
 
     takes: it takes messages. quiet: why it takes none although it runs: "old", "blocked", "capped". busy: messages in
     hand. begun: the sum of the times at which these began, so that their age is known without a list of them.
-    done, seconds, longest: what it has finished. protected: since when scale-in may not touch it.
+    done, seconds, longest: what it has finished. protected: since when scale-in may not touch it. asked: containers
+    that it needed a minute ago.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Container:
     longest: float = 0.0
     protected: float | None = None
     renewed: float = 0.0
+    asked: int = 0
 
     def age_in_hand(self, now: float) -> float:
         """Give the seconds that have gone into what is in hand, together."""

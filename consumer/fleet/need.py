@@ -35,12 +35,20 @@ class Fleet:
     """The containers that there are.
 
     slots: messages that one of them has in hand at once. running: containers that the service wants now. most: those
-    that it may want.
+    that it may want. asked: those that the one who asks needed a minute ago. The service answers a need a minute late:
+    by then the next one is published, and if it did not hold on to what was asked for, the service would go up and
+    down with each minute, and start a container for each time.
     """
 
     slots: int
     running: int
     most: int
+    asked: int = 0
+
+    @property
+    def held(self) -> int:
+        """Containers that there are, or will be."""
+        return max(self.running, min(self.asked, self.most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +97,8 @@ def needed(backlog: Backlog, pace: Pace, fleet: Fleet, left: float) -> Need:
         return Need(0, 0.0, left, "drained")
     work = (backlog.visible + backlog.delayed + backlog.in_flight / 2) * pace.mean / fleet.slots  # container-seconds
     useful = math.ceil(backlog.total / fleet.slots)
-    enough = _in_time(work, fleet.running, left * (1 - MARGIN) - pace.longest)
-    containers = int(min(useful, max(1, fleet.running, enough)))
+    enough = _in_time(work, fleet.held, left * (1 - MARGIN) - pace.longest)
+    containers = int(min(useful, max(1, fleet.held, enough)))
     eta = work / max(1, min(containers, fleet.most)) + pace.longest
     slack = left - eta
     late, short = slack < 0, containers > fleet.running

@@ -31,8 +31,7 @@ class Telling:
         if not running:
             return None
         backlog = Backlog(work.visible, 0, work.hidden)
-        fleet = Fleet(self._deployed.slots, desired, self._deployed.most)
-        needs = [needed(backlog, self._pace(one, now), fleet, left) for one in running]
+        needs = [self._need(one, backlog, desired, now, left) for one in running]
         self._own(now, metrics.BACKLOG, [backlog.total])
         self._own(now, metrics.NEEDED, [need.containers for need in needs])
         self._own(now, metrics.SLACK, [need.slack for need in needs])
@@ -40,6 +39,12 @@ class Telling:
         self._own(now, metrics.PROCESSES, [one.slots for one in running])
         self._events(now)
         return max(needs, key=lambda need: need.containers)
+
+    def _need(self, one: Container, backlog: Backlog, desired: int, now: float, left: float) -> Need:
+        fleet = Fleet(self._deployed.slots, desired, self._deployed.most, one.asked)
+        need = needed(backlog, self._pace(one, now), fleet, left)
+        one.asked = need.containers
+        return need
 
     def _pace(self, one: Container, now: float) -> Pace:
         pace = Pace.of(one.done, one.seconds, one.longest, expected=self._deployed.expected)

@@ -111,3 +111,14 @@ def test_many_messages_do() -> None:
 
 def test_the_longest_that_was_seen_counts() -> None:
     assert Pace.of(100, 1000.0, 300.0, expected=None) == Pace(10.0, 300.0)
+
+
+def test_what_was_asked_for_is_held_until_the_service_has_heard_it() -> None:
+    on_the_way = Fleet(16, 1, 10, asked=2)
+    assert needed(Backlog(900, 0, 0), PACE, on_the_way, 5 * HOUR).containers == 2  # though one would do
+    assert needed(Backlog(900, 0, 0), PACE, Fleet(16, 1, 10), 5 * HOUR).containers == 1
+
+
+def test_no_more_is_held_than_there_may_be_or_is_of_use() -> None:
+    assert needed(Backlog(900, 0, 0), PACE, Fleet(16, 1, 3, asked=9), 5 * HOUR).containers == 3
+    assert needed(Backlog(20, 0, 0), PACE, Fleet(16, 1, 10, asked=9), 5 * HOUR).containers == 2

@@ -101,3 +101,9 @@ def test_a_summary_counts_what_was_feasible_and_missed_and_told() -> None:
     found = summary([made, told, late], OPENS + 900)
     assert (found.days, found.made, found.feasible, found.missed, found.told) == (3, 1, 2, 1, 1)
     assert found.finish_latest == made.finish
+
+
+def test_a_fleet_that_needs_a_little_more_does_not_go_up_and_down_each_minute() -> None:
+    days = [Kind(OURS, scene(count)).play(0) for count in range(1600, 1800, 20)]
+    assert {day.peak_containers for day in days} == {1, 2}  # among these are the days on which one is only just enough
+    assert all(day.started == day.peak_containers for day in days)
