@@ -9,10 +9,9 @@ from dataclasses import dataclass
 class Container:
     """A container from the moment it is asked for.
 
-    takes: it takes messages. quiet: why it takes none although it runs: "old", "blocked", "capped". busy: messages in
-    hand. begun: the sum of the times at which these began, so that their age is known without a list of them.
-    done, seconds, longest: what it has finished. protected: since when scale-in may not touch it. asked: containers
-    that it needed a minute ago.
+    takes: it takes messages. quiet: why it takes none although it runs: "old", "blocked". busy: messages in hand.
+    done, seconds, longest: what it has finished. protected, renewed: since when scale-in may not touch it, and its
+    last renewal. asked: containers that it needed a minute ago. found_empty: whether the queue was empty then.
     """
 
     number: int
@@ -26,14 +25,10 @@ class Container:
     gone: bool = False
     quiet: str = ""
     busy: int = 0
-    begun: float = 0.0
     done: int = 0
     seconds: float = 0.0
     longest: float = 0.0
     protected: float | None = None
     renewed: float = 0.0
-    asked: int = 0
-
-    def age_in_hand(self, now: float) -> float:
-        """Give the seconds that have gone into what is in hand, together."""
-        return self.busy * now - self.begun
+    asked: int = 1
+    found_empty: bool = False

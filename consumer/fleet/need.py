@@ -94,15 +94,23 @@ def needed(backlog: Backlog, pace: Pace, fleet: Fleet, left: float) -> Need:
     started again costs its start twice. They go when there are no longer messages for all of them.
     """
     if not backlog.total:
-        return Need(0, 0.0, left, "drained")
+        return Need(0, 0.0, max(0.0, left), "drained")  # what is done is never late
     work = (backlog.visible + backlog.delayed + backlog.in_flight / 2) * pace.mean / fleet.slots  # container-seconds
-    useful = math.ceil(backlog.total / fleet.slots)
     enough = _in_time(work, fleet.held, left * (1 - MARGIN) - pace.longest)
-    containers = int(min(useful, max(1, fleet.held, enough)))
+    containers = int(min(_useful(backlog, fleet), max(1, fleet.held, enough)))
     eta = work / max(1, min(containers, fleet.most)) + pace.longest
     slack = left - eta
     late, short = slack < 0, containers > fleet.running
     return Need(containers, eta, slack, "late" if late else "at risk" if short else "on track")
+
+
+def kept(backlog: Backlog, fleet: Fleet) -> int:
+    """Give the containers where it is not known how long a message takes, or by when: those that are of use now."""
+    return min(_useful(backlog, fleet), max(1, fleet.held))
+
+
+def _useful(backlog: Backlog, fleet: Fleet) -> int:
+    return math.ceil(backlog.total / fleet.slots)
 
 
 def _in_time(work: float, running: int, seconds: float) -> float:

@@ -176,7 +176,7 @@ class _Run:
         running = service.running
         need = self._telling.minute(now, self._scene.deadline - now, running, service.desired)
         backlog = work.visible + work.hidden
-        self._moments.append(Moment(now, backlog, len(running), service.desired, need.containers if need else 0))
+        self._moments.append(Moment(now, backlog, len(running), service.desired, need))
         if self._tell is not None:
             self._tell(now, backlog)
         self._events.at(now + MINUTE, self._minute)

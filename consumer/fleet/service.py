@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 LEASE = 600.0  # seconds of protection against scale-in
 RENEW = 300.0  # seconds of it after which it is asked for again
-CAPPED = 7200.0  # seconds of it without a pause: CloudFormation gives up a deployment after 3 h
 MOST = 2.0  # containers during a deployment, for each one wanted (MaximumPercent)
 
 
@@ -85,8 +84,6 @@ class Service:
                 continue
             if one.revision != self.revision:
                 self._quieten(one, "old")
-            elif one.protected is not None and now - one.protected >= CAPPED:
-                self._quieten(one, "capped")
             elif one.quiet == "blocked" or (one.busy and now - one.renewed >= RENEW):
                 self._ask(one)
 
@@ -174,8 +171,6 @@ class Service:
         self._unprotect(one)
         if one.leaving:
             self._end(one)
-        elif one.quiet == "capped":
-            self._reopen(one)
 
     def _unprotect(self, one: Container) -> None:
         if one.protected is not None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.fleet import metrics
-from consumer.fleet.need import Backlog, Fleet, Pace, needed
+from consumer.fleet.need import Backlog, Fleet, Pace, kept, needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from consumer.fleet.board import Board
     from consumer.fleet.containers import Container
-    from consumer.fleet.need import Need
     from consumer.fleet.setup import Deployed
     from consumer.fleet.work import Work
 
@@ -24,34 +23,33 @@ class Telling:
         self._board, self._work, self._deployed = board, work, deployed
         self._told = (0, 0, 0, 0.0)  # of the events: how much has been sent
 
-    def minute(self, now: float, left: float, running: list[Container], desired: int) -> Need | None:
+    def minute(self, now: float, left: float, running: list[Container], desired: int) -> int:
         """Send all that is known in this minute; give the greatest need that a container sees."""
         work = self._work
         self._aws(now, running)
         if not running:
-            return None
+            return 0
         backlog = Backlog(work.visible, 0, work.hidden)
-        needs = [self._need(one, backlog, desired, now, left) for one in running]
+        seen = [self._see(one, backlog, desired, left) for one in running]
         self._own(now, metrics.BACKLOG, [backlog.total])
-        self._own(now, metrics.NEEDED, [need.containers for need in needs])
-        self._own(now, metrics.SLACK, [need.slack for need in needs])
+        self._own(now, metrics.NEEDED, [containers for containers, _ in seen])
+        self._own(now, metrics.SLACK, [slack for _, slack in seen if slack is not None])
         self._own(now, metrics.BUSY, [one.busy for one in running])
         self._own(now, metrics.PROCESSES, [one.slots for one in running])
         self._events(now)
-        return max(needs, key=lambda need: need.containers)
+        return max(containers for containers, _ in seen)
 
-    def _need(self, one: Container, backlog: Backlog, desired: int, now: float, left: float) -> Need:
-        fleet = Fleet(self._deployed.slots, desired, self._deployed.most, one.asked)
-        need = needed(backlog, self._pace(one, now), fleet, left)
-        one.asked = need.containers
-        return need
-
-    def _pace(self, one: Container, now: float) -> Pace:
-        pace = Pace.of(one.done, one.seconds, one.longest, expected=self._deployed.expected)
-        if pace is None:  # nothing is known yet: what is in hand is as old as it is
-            age = one.age_in_hand(now) / one.busy if one.busy else 1.0
-            return Pace(max(age, 1.0), max(age, 1.0))
-        return pace
+    def _see(self, one: Container, backlog: Backlog, desired: int, left: float) -> tuple[int, float | None]:
+        """Say, as one container does, how many are needed, and the slack: none only after two counts of nothing."""
+        shape, empty_before = self._deployed, one.found_empty
+        one.found_empty = not backlog.total
+        if one.found_empty and not empty_before:
+            return max(1, one.asked), left
+        fleet = Fleet(shape.slots, desired, max(desired, shape.most), one.asked)
+        pace = Pace.of(one.done, one.seconds, one.longest, expected=shape.expected)
+        need = needed(backlog, pace, fleet, left) if pace else None
+        one.asked = need.containers if need else kept(backlog, fleet)
+        return one.asked, need.slack if need else None
 
     def _events(self, now: float) -> None:
         work = self._work

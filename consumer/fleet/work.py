@@ -21,7 +21,7 @@ RESCUE = 5.0  # seconds at most until what a dead process had in hand is visible
 RESTART = 2.0  # seconds until a process that died is replaced and receives
 BACKOFF, MULTIPLIER, CAP = 30.0, 3.0, 900.0  # the settings' defaults
 ATTEMPTS = 5
-HAND = 4  # things that the end of a run is told: container, beginning, seconds, failures
+HAND = 3  # things that the end of a run is told: container, seconds, failures
 
 Message = tuple[float, int]  # seconds of a run; failures so far
 
@@ -74,11 +74,11 @@ class Work:
         if not container.busy:
             return
         hand = [event for event in self._events.cancel(container) if len(event) == HAND]
-        for _, _, duration, failures in hand:
+        for _, duration, failures in hand:
             self.hidden -= 1
             self.interrupted += 1
             self.returned.append((duration, failures))
-        container.busy, container.begun = 0, 0.0
+        container.busy = 0
         self._hand_out()
 
     def _hand_out(self) -> None:
@@ -113,12 +113,11 @@ class Work:
         now = events.now
         seconds, failures = self._message()
         self.hidden += 1
-        container.begun += now
         if self._mishap:
             end, call = self._ending(seconds)
         else:
             end, call = seconds, self._done
-        events.at(now + end + TURNAROUND, call, container, now, seconds, failures)
+        events.at(now + end + TURNAROUND, call, container, seconds, failures)
 
     def _ending(self, seconds: float) -> tuple[float, Callable[..., None]]:
         faults = self._faults
@@ -127,7 +126,7 @@ class Work:
             return seconds * self._mishaps.random(), self._crashed
         return seconds, self._raised if mishap < faults.crashing + faults.failing else self._done
 
-    def _done(self, container: Container, began: float, seconds: float, _: int) -> None:
+    def _done(self, container: Container, seconds: float, _: int) -> None:
         self.hidden -= 1
         self.succeeded += 1
         self.seconds += seconds
@@ -136,9 +135,9 @@ class Work:
         container.seconds += seconds
         if seconds > container.longest:  # noqa: PLR1730 - max() takes longer than all of this method
             container.longest = seconds
-        self._next(container, began)
+        self._next(container)
 
-    def _raised(self, container: Container, began: float, seconds: float, failures: int) -> None:
+    def _raised(self, container: Container, seconds: float, failures: int) -> None:
         self.failed += 1
         if failures + 1 >= ATTEMPTS:
             self.hidden -= 1
@@ -148,22 +147,21 @@ class Work:
             base = min(CAP, BACKOFF * MULTIPLIER**failures)
             delay = base * (0.5 + 0.5 * self._mishaps.random())  # half sure, half jitter
             self._events.at(self._events.now + delay, self._again, None, seconds, failures + 1)
-        self._next(container, began)
+        self._next(container)
 
-    def _crashed(self, container: Container, began: float, seconds: float, failures: int) -> None:
+    def _crashed(self, container: Container, seconds: float, failures: int) -> None:
         self.crashed += 1
         now = self._events.now
         rescued = RESCUE * self._mishaps.random()
         self._events.at(now + rescued, self._again, None, seconds, failures)
-        self._events.at(now + RESTART, self._next, container, began)
+        self._events.at(now + RESTART, self._next, container)
 
     def _again(self, _: None, seconds: float, failures: int) -> None:
         self.hidden -= 1
         self.returned.append((seconds, failures))
         self._hand_out()
 
-    def _next(self, container: Container, began: float) -> None:
-        container.begun -= began
+    def _next(self, container: Container) -> None:
         if container.takes:
             if self.fresh or self.returned:
                 self._run(container)

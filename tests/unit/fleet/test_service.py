@@ -189,18 +189,6 @@ def test_a_deployment_starts_new_ones_before_the_old_ones_go() -> None:
     assert rig.work.interrupted == 0
 
 
-def test_protection_is_interrupted_before_it_has_lasted_for_two_hours() -> None:
-    rig = Rig(seconds=100)
-    rig.have(1)
-    rig.work.arrive(1000)
-    rig.minutes(120)
-    (one,) = rig.service.live
-    assert one.quiet == "capped"
-    rig.minutes(3)
-    assert one.quiet == ""
-    assert one.busy == 4
-
-
 def test_a_slot_takes_the_next_message_as_soon_as_it_is_free() -> None:
     rig = Rig(seconds=10)
     rig.have(1)
