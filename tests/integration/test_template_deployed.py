@@ -143,7 +143,7 @@ def surroundings(stack: Stack) -> None:
 
 
 def service(stack: Stack) -> Any:
-    """Make the task definition and the service; give the service. moto checks its providers and does not keep them."""
+    """Make the task definition and the service; give the service. moto does not keep its providers."""
     ecs = client("ecs")
     task = camel(stack.properties("TaskDefinition"))
     registered = ecs.register_task_definition(**task)["taskDefinition"]

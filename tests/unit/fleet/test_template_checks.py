@@ -106,10 +106,13 @@ def test_secrets_come_from_the_secrets_manager_and_only_where_there_are_any() ->
 
 
 def test_roles_may_do_what_the_container_does_and_nothing_else() -> None:
-    assert {action for one in statements("TaskRole") for action in one["Action"] if one["Sid"] != "SeeTheService"} == {
-        "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes",
-        "sqs:SendMessage", "sqs:GetQueueUrl", "ecs:GetTaskProtection", "ecs:UpdateTaskProtection",
-    }  # fmt: skip
+    allowed = {one["Sid"]: one["Action"] for one in statements("TaskRole")}
+    assert allowed == {
+        "Drain": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+        "DeadLetter": "sqs:SendMessage",
+        "ProtectOneself": ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
+        "SeeTheService": "ecs:DescribeServices",
+    }
     everywhere = [one for role in ("TaskRole", "ExecutionRole") for one in statements(role) if one["Resource"] == "*"]
     assert [one["Action"] for one in everywhere] == ["ecr:GetAuthorizationToken"]  # AWS knows no narrower one
     for role in ("TaskRole", "ExecutionRole"):
