@@ -7,7 +7,7 @@ import operator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
 SIGNS: dict[str, Callable[[float, float], float]] = {
@@ -50,13 +50,19 @@ CLOCK: dict[str, Callable[[datetime], float]] = {
 }
 
 
-def applied(sign: str, left: float, right: float) -> float | None:
-    """Join two numbers; None is a dropped datapoint."""
-    try:
-        value = SIGNS[sign](left, right)
-    except (ZeroDivisionError, OverflowError):
-        return None
-    return None if isinstance(value, complex) else float(value)
+def joined(
+    sign: str, left: float | dict[int, float], right: float | dict[int, float], minutes: Iterable[int]
+) -> dict[int, float]:
+    """Join two values at some minutes; what cannot be worked out is dropped."""
+    join, results = SIGNS[sign], {}
+    for minute in minutes:
+        try:
+            value = join(point(left, minute), point(right, minute))
+        except (ZeroDivisionError, OverflowError):
+            continue
+        if not isinstance(value, complex):  # the root of a negative number
+            results[minute] = float(value)
+    return results
 
 
 def point(side: float | dict[int, float], minute: int) -> float:

@@ -7,14 +7,14 @@ Where the guide leaves a case open, `Reading` names both answers: a template mus
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TypeAlias
 
 from consumer.errors import TemplateError
-from consumer.fleet.mathpoints import CLOCK, EACH, OVER, applied, kept, point
+from consumer.fleet.mathpoints import CLOCK, EACH, OVER, joined, kept, point
 from consumer.fleet.mathsyntax import Array, Binary, Call, Name, Negative, Number, Tree, Word, names, parse
 
 MOST = 10  # CloudWatch, alarm limits: metrics, and expressions, of one alarm
@@ -177,22 +177,18 @@ class Evaluation:
             return _mapped(lambda one: _series(self._pair(sign, one, right)), left)
         if isinstance(right, list):
             return _mapped(lambda one: _series(self._pair(sign, left, one)), right)
-        if not isinstance(left, dict) and not isinstance(right, dict):
-            only = applied(sign, left, right)
-            return {} if only is None else only
-        joined = {
-            minute: applied(sign, point(left, minute), point(right, minute)) for minute in self._seen(left, right)
-        }
-        return {minute: value for minute, value in joined.items() if value is not None}
+        if isinstance(left, dict) or isinstance(right, dict):
+            return joined(sign, left, right, self._seen(left, right))
+        return joined(sign, left, right, (0,)).get(0, {})  # two numbers: the one point that they make
 
-    def _seen(self, left: float | dict[int, float], right: float | dict[int, float]) -> Sequence[int]:
+    def _seen(self, left: float | dict[int, float], right: float | dict[int, float]) -> Iterable[int]:
         """Give the minutes for which there is something to join, in order."""
         series = [side for side in (left, right) if isinstance(side, dict)]
-        if len(series) == 1 and self._reading.zero_beside_number and (series[0] or self._reading.absent_is_zero):
-            return self._minutes
         if not all(series) and not self._reading.absent_is_zero:
             return ()
-        return sorted(set().union(*series))
+        if len(series) == 1:
+            return self._minutes if self._reading.zero_beside_number else series[0]
+        return sorted(series[0].keys() | series[1].keys())
 
     def _if(self, condition: Value, yes: Value, no: Value) -> Value:
         """Choose point by point.
