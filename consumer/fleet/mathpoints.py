@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import operator
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
 SIGNS: dict[str, Callable[[float, float], float]] = {
@@ -51,13 +52,17 @@ CLOCK: dict[str, Callable[[datetime], float]] = {
 
 
 def joined(
-    sign: str, left: float | dict[int, float], right: float | dict[int, float], minutes: Iterable[int]
+    sign: str, left: float | dict[int, float], right: float | dict[int, float], minutes: Collection[int]
 ) -> dict[int, float]:
     """Join two values at some minutes; what cannot be worked out is dropped."""
     join, results = SIGNS[sign], {}
-    for minute in minutes:
+    lefts, rights = (
+        [side.get(minute, 0.0) for minute in minutes] if isinstance(side, dict) else repeat(side)
+        for side in (left, right)
+    )
+    for minute, one, other in zip(minutes, lefts, rights, strict=False):  # a number has no end
         try:
-            value = join(point(left, minute), point(right, minute))
+            value = join(one, other)
         except (ZeroDivisionError, OverflowError):
             continue
         if not isinstance(value, complex):  # the root of a negative number

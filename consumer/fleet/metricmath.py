@@ -7,7 +7,7 @@ Where the guide leaves a case open, `Reading` names both answers: a template mus
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -181,7 +181,7 @@ class Evaluation:
             return joined(sign, left, right, self._seen(left, right))
         return joined(sign, left, right, (0,)).get(0, {})  # two numbers: the one point that they make
 
-    def _seen(self, left: float | dict[int, float], right: float | dict[int, float]) -> Iterable[int]:
+    def _seen(self, left: float | dict[int, float], right: float | dict[int, float]) -> Collection[int]:
         """Give the minutes for which there is something to join, in order."""
         series = [side for side in (left, right) if isinstance(side, dict)]
         if not all(series) and not self._reading.absent_is_zero:
