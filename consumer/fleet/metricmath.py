@@ -54,12 +54,15 @@ class Reading:
     absent_is_zero: a metric without any datapoint counts as 0 beside another series, as a missing point does.
     clock_runs: HOUR(m) and the like have values where m has no datapoint at all.
     zero_beside_number: a missing point counts as 0 beside a number too; otherwise `m + 1` has the gaps of m.
+    chosen_is_zero: IF gives 0 where it chooses a missing point of its second argument, which the guide says of a
+    condition that is a series, and leaves open of one that is a comparison.
     """
 
     filled: bool = True
     absent_is_zero: bool = True
     clock_runs: bool = True
     zero_beside_number: bool = False
+    chosen_is_zero: bool = True
 
 
 USUAL = Reading()
@@ -203,8 +206,10 @@ class Evaluation:
             return yes if condition else no
         chosen: dict[int, float] = {}
         for minute, value in condition.items():
-            if value:
+            if value and (self._reading.chosen_is_zero or not isinstance(yes, dict) or minute in yes):
                 chosen[minute] = point(yes, minute)
+            elif value:
+                continue
             elif not isinstance(no, dict):
                 chosen[minute] = no
             elif minute in no:

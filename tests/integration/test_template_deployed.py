@@ -252,7 +252,7 @@ def test_every_alarm_is_made_and_starts_its_policy_or_tells_people(stack: Stack)
     people = [one for one in made.values() if one["AlarmActions"] == [stack.made["Topic"]]]
     assert len(people) == 6
     wake = {one["Id"]: one.get("Expression") for one in made["WakeAlarm"]["Metrics"]}
-    assert wake["attended"] == "IF(visible > 0, reporting, 1)"
+    assert wake["attended"] == "IF(waiting, FILL(reporting, 0), 1)"
     follow = made["FollowAlarm"]
     assert follow["Dimensions"] == [{"Name": "Queue", "Value": "stack-Queue"}]
     assert (follow["Statistic"], follow["Period"], follow["EvaluationPeriods"]) == ("Maximum", 60, 1)

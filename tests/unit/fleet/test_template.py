@@ -188,7 +188,11 @@ def test_a_template_may_have_target_tracking_instead() -> None:
             "six fields",
         ),
         ("ReturnData: true", "ReturnData: false", "exactly one query returns data"),
-        ('Expression: "IF(visible > 0, reporting, 1)"', 'Expression: "IF(visible > 0, reporting"', "got its end"),
+        (
+            'Expression: "IF(waiting, FILL(reporting, 0), 1)"',
+            'Expression: "IF(waiting, FILL(reporting, 0)"',
+            "got its end",
+        ),
         ("Type: AWS::ECS::Service", "Type: AWS::ECS::Servant", "0 resources AWS::ECS::Service"),
         ("ComparisonOperator: LessThanThreshold", "ComparisonOperator: Less", "comparison Less"),
     ],

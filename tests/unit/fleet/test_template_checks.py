@@ -56,6 +56,10 @@ def dockerfile(pattern: str) -> str:
     return found[1]
 
 
+def test_it_can_be_deployed_without_a_bucket_to_lay_it_in() -> None:
+    assert len(TEXT.encode()) < 51_200  # CloudFormation quotas: a template in the request itself
+
+
 def test_there_is_no_yaml_alias_for_cloudformation_has_none() -> None:
     assert not re.search(r"(?m)[:\-\[,]\s+[&*][a-z]", TEXT)
 
