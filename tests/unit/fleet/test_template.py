@@ -71,10 +71,9 @@ def test_alarms_that_scale_name_their_policies_and_the_others_tell_people() -> N
 
 
 def test_parameters_reach_into_alarms_and_expressions() -> None:
-    deployment = read(MaxContainers=7, StallMinutes=20)
+    deployment = read(MaxContainers=7)
     assert named(deployment, "at-risk").threshold == 7
     assert named(deployment, "below-desired").queries[-1].expression == "IF(needed > 7, 7, needed) - reporting"
-    assert named(deployment, "stalled").evaluation_periods == named(deployment, "stalled").datapoints_to_alarm == 20
 
 
 def test_the_template_can_be_a_file_of_ones_own() -> None:
@@ -92,6 +91,8 @@ def test_the_template_can_be_a_file_of_ones_own() -> None:
         ({"Cpu": 1000}, "Cpu: expected one of 256, 512"),
         ({"StopTimeout": 300}, "StopTimeout: expected a number from 30 to 120"),
         ({"TimeZone": "Tokyo/Asia"}, "expected a time zone such as UTC or Asia/Tokyo, got Tokyo/Asia"),
+        ({"TimeZone": "Asia/Tokyo", "UtcOffset": 0}, "UtcOffset: expected 9 for Asia/Tokyo; got 0"),
+        ({"TimeZone": "America/New_York", "UtcOffset": -4}, "UtcOffset: expected -5 for America/New_York; got -4"),
         ({"OpenTime": "4 am"}, "OpenTime: expected a text such as"),
         ({"OpenContainers": 11}, "schedule open: the least, 11, is more than the most, 10"),
         ({"SpotWeight": 0, "OnDemandWeight": 0}, "one of them must be more than 0"),
@@ -187,7 +188,11 @@ def test_a_template_may_have_target_tracking_instead() -> None:
             "six fields",
         ),
         ("ReturnData: true", "ReturnData: false", "exactly one query returns data"),
-        ('Expression: "IF(visible > 0, reporting, 1)"', 'Expression: "IF(visible > 0, reporting"', "got its end"),
+        (
+            'Expression: "IF(waiting, FILL(reporting, 0), 1)"',
+            'Expression: "IF(waiting, FILL(reporting, 0)"',
+            "got its end",
+        ),
         ("Type: AWS::ECS::Service", "Type: AWS::ECS::Servant", "0 resources AWS::ECS::Service"),
         ("ComparisonOperator: LessThanThreshold", "ComparisonOperator: Less", "comparison Less"),
     ],
