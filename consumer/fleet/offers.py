@@ -75,7 +75,7 @@ def _chip(load: Workload, fleet: Fleet, market: Market, *, arm: bool, spot: bool
 
 def _sparse(load: Workload, market: Market, concurrency: int, processes: int) -> Offer:
     key, name = {2: ("two", "two processes per container"), 1: ("one", "one process per container")}[processes]
-    size, containers = capacity.smallest(market.figures, processes, concurrency), None
+    size, containers = capacity.smallest(market.figures, processes, concurrency, load.turn), None
     if size:
         containers = capacity.enough(load, processes * concurrency)
     if not size or not containers:
@@ -101,7 +101,7 @@ def _batch(load: Workload, market: Market) -> Offer:
     """Give a task of its own to each message: each pays for its start, and for a whole container around it."""
     key, name, start = "batch", "AWS Batch, a task per message", capacity.START
     slower = replace(load, shortest=load.shortest + start, mean=load.mean + start, longest=load.longest + start)
-    size, tasks = capacity.smallest(market.figures, 1), capacity.enough(slower, 1)
+    size, tasks = capacity.smallest(market.figures, 1, 1, load.turn), capacity.enough(slower, 1)
     if not size or not tasks:
         return Offer(key, name, str(size or ""), None, 1, None, None, NEVER)
     launched = load.messages / capacity.LAUNCHES
