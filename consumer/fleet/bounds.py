@@ -40,28 +40,28 @@ def bounds(load: Workload, fleet: Fleet, figures: Calibration, limits: Limits) -
     found = [
         Bound(
             "memory",
-            f"a container's memory (MiB, {MEMORY_SHARE:.0%} of it)",
+            f"memory (MiB, {MEMORY_SHARE:.0%} of a container's)",
             memory,
             MEMORY_SHARE * shape.size.memory,
             "container",
         ),
         Bound(
             "cpu",
-            f"a container's vCPU ({CPU_SHARE:.0%} of it)",
+            f"vCPU ({CPU_SHARE:.0%} of a container's)",
             cpu,
             CPU_SHARE * shape.size.vcpu,
             "container",
         ),
         Bound("processes", "processes in a container", shape.processes, MOST_PROCESSES, "container"),
-        Bound("containers", "containers, by the scaling policy's steps", most, MOST_CONTAINERS),
-        Bound("in_flight", "SQS, messages in flight", most * shape.slots, IN_FLIGHT),
-        Bound("launch", "Fargate, seconds to launch", capacity.started(most) - capacity.START, MARGIN * load.window),
+        Bound("containers", "containers (scaling policy)", most, MOST_CONTAINERS),
+        Bound("in_flight", "in flight (SQS)", most * shape.slots, IN_FLIGHT),
+        Bound("launch", "seconds to launch (Fargate)", capacity.started(most) - capacity.START, MARGIN * load.window),
     ]
     if limits.connections is not None:
         used = capacity.connections(shape, most)
-        found.append(Bound("connections", "the ledger's database, connections", used, limits.connections))
+        found.append(Bound("connections", "connections (database)", used, limits.connections))
     if limits.parallel is not None:
-        found.append(Bound("parallel", "messages in hand at once", most * shape.slots, limits.parallel))
+        found.append(Bound("parallel", "in hand (--parallel)", most * shape.slots, limits.parallel))
     return sorted(found, key=lambda bound: -bound.share)
 
 

@@ -89,7 +89,7 @@ def test_growth_shows_what_binds_first(said: Any) -> None:
     assert "2,000,000" not in said()[1]
     lines = said("--growth", "--connections", "300")[1].splitlines()
     first = next(line for line in lines if line.startswith("2,000  "))
-    assert first.endswith("the ledger's database, connections: 83%")
+    assert first.endswith("connections (database): 83%")
     last = next(line for line in lines if line.startswith("2,000,000"))
     assert last.endswith("300 connections to the ledger's database are enough for 75")
 
