@@ -66,7 +66,7 @@ def _fleet(plan: Plan) -> str:
 def _bounds(plan: Plan) -> Iterator[str]:
     for bound in plan.bounds:
         if bound.share >= 0.01:  # noqa: PLR2004 - less than a hundredth is no news
-            yield f"{bound.share:.0%} of {bound.name}: {bound.used:,.4g} of {bound.limit:,.4g}"
+            yield f"{bound.share:.0%} of the {bound.within}'s {bound.name}: {bound.used:,.4g} of {bound.limit:,.4g}"
 
 
 def _boldness(plan: Plan) -> Iterator[str]:
@@ -191,7 +191,7 @@ def as_json(plan: Plan, stages: list[Stage], zone: str) -> dict[str, Any]:
             "most_containers": plan.fleet.most,
         },
         "advice": advice(plan.request.load, plan.offers),
-        "offers": [asdict(one) for one in plan.offers],
+        "offers": [asdict(one) | {"done_by": _done(plan, one)} for one in plan.offers],
         "bounds": [asdict(one) for one in plan.bounds],
         "growth": [asdict(one) for one in stages],
         "figures": {

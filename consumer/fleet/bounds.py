@@ -38,21 +38,9 @@ def bounds(load: Workload, fleet: Fleet, figures: Calibration, limits: Limits) -
     memory = figures.memory(shape.processes, shape.concurrency)
     cpu = figures.cpu(shape.processes, shape.concurrency, load.turn)
     found = [
-        Bound(
-            "memory",
-            f"memory (MiB, {MEMORY_SHARE:.0%} of a container's)",
-            memory,
-            MEMORY_SHARE * shape.size.memory,
-            "container",
-        ),
-        Bound(
-            "cpu",
-            f"vCPU ({CPU_SHARE:.0%} of a container's)",
-            cpu,
-            CPU_SHARE * shape.size.vcpu,
-            "container",
-        ),
-        Bound("processes", "processes in a container", shape.processes, MOST_PROCESSES, "container"),
+        Bound("memory", f"memory (MiB, {MEMORY_SHARE:.0%})", memory, MEMORY_SHARE * shape.size.memory, "container"),
+        Bound("cpu", f"vCPU ({CPU_SHARE:.0%})", cpu, CPU_SHARE * shape.size.vcpu, "container"),
+        Bound("processes", "processes", shape.processes, MOST_PROCESSES, "container"),
         Bound("containers", "containers (scaling policy)", most, MOST_CONTAINERS),
         Bound("in_flight", "in flight (SQS)", most * shape.slots, IN_FLIGHT),
         Bound("launch", "seconds to launch (Fargate)", capacity.started(most) - capacity.START, MARGIN * load.window),

@@ -148,15 +148,12 @@ def ceiling(shape: Shape, limits: Limits) -> int:
     return min(allowed)
 
 
-def fleet(load: Workload, shape: Shape, limits: Limits, bad: Workload | None = None) -> Fleet | None:
-    """Give the fleet of a shape that is done in time, or None when there is none within the limits.
-
-    bad: a bad day's workload, for which it may grow as far as the limits allow.
-    """
+def fleet(load: Workload, shape: Shape, limits: Limits) -> Fleet | None:
+    """Give the fleet of a shape that is done in time, or None when there is none within the limits."""
     containers, most = enough(load, shape.slots), ceiling(shape, limits)
     if containers is None or containers > most:
         return None
-    wanted = enough(bad or bad_day(load), shape.slots)
+    wanted = enough(bad_day(load), shape.slots)
     return Fleet(shape, containers, min(most, max(containers, wanted or most)))
 
 
@@ -175,8 +172,8 @@ def fleets(
     """
     counts = [processes] if processes else range(1, MOST_PROCESSES + 1)
     shapes = (Shape(SIZES[0], count, concurrency) for count in counts)  # the size says who fits in, not who is in time
+    able = [found for shape in shapes if (found := fleet(load, shape, limits))]
     bad = bad_day(load)
-    able = [found for shape in shapes if (found := fleet(load, shape, limits, bad))]
     strong = [one for one in able if (enough(bad, one.shape.slots) or math.inf) <= one.most]
     measured = MOST_PROCESSES if figures.trusted else MEASURED_PROCESSES
     for crews in (strong, able):

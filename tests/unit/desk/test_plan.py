@@ -116,6 +116,7 @@ def test_a_machine_reads_the_same_plan(said: Any) -> None:
         "fargate_arm", "fargate_arm_spot", "fargate_x86", "fargate_x86_spot", "two", "one", "fixed", "batch", "lambda",
     }  # fmt: skip
     assert found["offers"][0]["bill"].keys() == {"day", "month", "after_free"}
+    assert found["offers"][0]["done_by"] == "07:56"
     assert found["bounds"][0]["key"] == "memory"
     assert [stage["messages"] for stage in found["growth"]] == [2000, 20_000, 200_000, 2_000_000]
     assert found["figures"]["process_mib"]["value"] == 13.5
