@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.fleet import bills, capacity
+from consumer.fleet.overrides import parameters
 from consumer.fleet.plan import Request, plan
 from consumer.fleet.sizes import SIZES
-from consumer.fleet.stack import parameters
 from support.plans import HOUR, TOKYO, USUAL
 
 if TYPE_CHECKING:
