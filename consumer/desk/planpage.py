@@ -12,7 +12,7 @@ from consumer.fleet.bills import ALARM_METRICS, METRICS
 from consumer.fleet.bounds import bears
 from consumer.fleet.calibration import FIGURES
 from consumer.fleet.offers import advice
-from consumer.fleet.overrides import parameters
+from consumer.fleet.parameters import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

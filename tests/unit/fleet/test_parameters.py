@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.fleet import bills, capacity
-from consumer.fleet.overrides import parameters
+from consumer.fleet.parameters import parameters
 from consumer.fleet.plan import Request, plan
 from consumer.fleet.sizes import SIZES
 from support.plans import HOUR, TOKYO, USUAL
