@@ -119,6 +119,14 @@ def test_where_a_function_is_cheaper_it_is_said_as_docs_planning_says(messages: 
     assert advice(load, plan(Request(load, TOKYO)).offers) == advised
 
 
+def test_a_function_that_is_late_is_never_advised_however_cheap() -> None:
+    gift = replace(TOKYO.prices.of("lambda_arm_gb_second"), dollars=0.0)
+    cheap = replace(TOKYO, prices=replace(TOKYO.prices, table={**TOKYO.prices.table, "lambda_arm_gb_second": gift}))
+    few, many = USUAL, replace(USUAL, messages=200_000)
+    assert advice(few, plan(Request(few, cheap)).offers) == "lambda"
+    assert advice(many, plan(Request(many, cheap)).offers) == "fleet"
+
+
 def test_one_and_two_processes_per_container_are_shown_where_there_would_be_more() -> None:
     assert {"one", "two"} <= of(USUAL).keys()
     assert "two" not in of(USUAL, fleet=Fleet(Shape(Size(256, 512), 2), 10, 29))
