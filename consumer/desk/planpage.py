@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from consumer.fleet.offers import Offer
     from consumer.fleet.plan import Plan, Stage
 
-UNITS = {"mib": "MiB", "cpu": "vCPU"}
+UNITS = {"mib": "MiB", "cpu": "vCPU", "s": "s"}
 
 
 def page(plan: Plan, stages: list[Stage], zone: str) -> str:
@@ -42,7 +42,7 @@ def _task(plan: Plan, zone: str) -> str:
     )
     return (
         f"{load.messages:,} messages of {kind} from {clock(load.opens)} until {clock(load.deadline)} {zone}: "
-        f"{load.work / 3600:,.1f} hours of work"
+        f"{load.messages * load.mean / 3600:,.1f} hours of work"
     )
 
 
@@ -54,6 +54,8 @@ def _fleet(plan: Plan) -> str:
         ("done", f"{_done(plan, plan.offers[0])} at the latest, in whatever order messages come"),
         ("costs", f"{_dollars(paid.month if paid else 0)} a month in {plan.request.market.prices.region}"),
         ("bad days", f"up to {_containers(fleet.most)}: {bears(load, shape.slots, fleet.most):,} messages are in time"),
+        ("at most", f"{fleet.most * shape.size.vcpu:g} vCPU of the account's quota for Fargate"),
+        ("", f"{capacity.connections(shape, fleet.most):,} connections to a ledger's database, while one deploys"),
         *(("uses", text) for text in _bounds(plan)),
         *(("note", text) for text in (*_boldness(plan), *_advice(plan))),
     ]
@@ -64,7 +66,7 @@ def _fleet(plan: Plan) -> str:
 def _bounds(plan: Plan) -> Iterator[str]:
     for bound in plan.bounds:
         if bound.share >= 0.01:  # noqa: PLR2004 - less than a hundredth is no news
-            yield f"{bound.share:.0%} of {bound.name}: {bound.used:,.4g} of {bound.limit:,.4g}"
+            yield f"{bound.share:.0%} of the {bound.within}'s {bound.name}: {bound.used:,.4g} of {bound.limit:,.4g}"
 
 
 def _boldness(plan: Plan) -> Iterator[str]:
@@ -189,7 +191,7 @@ def as_json(plan: Plan, stages: list[Stage], zone: str) -> dict[str, Any]:
             "most_containers": plan.fleet.most,
         },
         "advice": advice(plan.request.load, plan.offers),
-        "offers": [asdict(one) for one in plan.offers],
+        "offers": [asdict(one) | {"done_by": _done(plan, one)} for one in plan.offers],
         "bounds": [asdict(one) for one in plan.bounds],
         "growth": [asdict(one) for one in stages],
         "figures": {

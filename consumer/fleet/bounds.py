@@ -36,33 +36,27 @@ def bounds(load: Workload, fleet: Fleet, figures: Calibration, limits: Limits) -
     """Give all that bounds a fleet, the tightest first."""
     shape, most = fleet.shape, fleet.most
     memory = figures.memory(shape.processes, shape.concurrency)
-    cpu = figures.cpu(shape.processes, shape.concurrency)
+    cpu = figures.cpu(shape.processes, shape.concurrency, load.turn)
     found = [
-        Bound(
-            "memory",
-            f"{MEMORY_SHARE:.0%} of a container's memory, MiB",
-            memory,
-            MEMORY_SHARE * shape.size.memory,
-            "container",
-        ),
-        Bound("cpu", f"{CPU_SHARE:.0%} of a container's vCPU", cpu, CPU_SHARE * shape.size.vcpu, "container"),
-        Bound("processes", "processes in a container", shape.processes, MOST_PROCESSES, "container"),
-        Bound("containers", "containers, by the scaling policy's steps", most, MOST_CONTAINERS),
-        Bound("in_flight", "SQS, messages in flight", most * shape.slots, IN_FLIGHT),
-        Bound("launch", "Fargate, seconds to launch", capacity.started(most) - capacity.START, MARGIN * load.window),
+        Bound("memory", f"memory (MiB, {MEMORY_SHARE:.0%})", memory, MEMORY_SHARE * shape.size.memory, "container"),
+        Bound("cpu", f"vCPU ({CPU_SHARE:.0%})", cpu, CPU_SHARE * shape.size.vcpu, "container"),
+        Bound("processes", "processes", shape.processes, MOST_PROCESSES, "container"),
+        Bound("containers", "containers (scaling policy)", most, MOST_CONTAINERS),
+        Bound("in_flight", "in flight (SQS)", most * shape.slots, IN_FLIGHT),
+        Bound("launch", "seconds to launch (Fargate)", capacity.started(most) - capacity.START, MARGIN * load.window),
     ]
     if limits.connections is not None:
         used = capacity.connections(shape, most)
-        found.append(Bound("connections", "the ledger's database, connections", used, limits.connections))
+        found.append(Bound("connections", "connections (database)", used, limits.connections))
     if limits.parallel is not None:
-        found.append(Bound("parallel", "messages in hand at once", most * shape.slots, limits.parallel))
+        found.append(Bound("parallel", "in hand (--parallel)", most * shape.slots, limits.parallel))
     return sorted(found, key=lambda bound: -bound.share)
 
 
 def bears(load: Workload, slots: int, containers: int) -> int:
     """Give the messages of the same kind that so many containers still have done in time; 0 when none."""
-    seconds = (load.window - capacity.started(containers)) * (1 - MARGIN) - load.longest
-    return max(0, int(containers * slots * seconds / load.mean))
+    seconds = (load.window - capacity.started(containers)) * (1 - MARGIN) - load.longest_turn
+    return max(0, int(containers * slots * seconds / load.turn))
 
 
 def shortfalls(
@@ -73,18 +67,20 @@ def shortfalls(
     if slots is None:
         window = f"a message of {load.longest:g} s does not fit into {load.window / 60:g} minutes"
         return [f"{window}: {capacity.START:g} s pass until a container is ready, and {MARGIN:.0%} is kept in hand"]
-    if capacity.smallest(figures, processes or 1, concurrency) is None:
+    if capacity.smallest(figures, processes or 1, concurrency, load.turn) is None:
         return [f"no container of Fargate's holds {processes or 1} processes of this kind"]
-    rooms = _rooms(figures, limits, processes, concurrency)
+    rooms = _rooms(figures, limits, processes, concurrency, load.turn)
     tight = [f"{name} {room:,}" for name, room in rooms.items() if room < slots]
     return [f"it takes {slots:,} messages at once, and {reason}" for reason in tight] or [
         f"it takes {slots:,} messages at once, and no whole number of containers is near enough to that"
     ]
 
 
-def _rooms(figures: Calibration, limits: Limits, processes: int | None, concurrency: int) -> dict[str, int]:
+def _rooms(
+    figures: Calibration, limits: Limits, processes: int | None, concurrency: int, turn: float
+) -> dict[str, int]:
     """Give the messages in hand at once that each limit allows, at the best."""
-    densest = processes or max(min(capacity.holds(size, figures, concurrency)) for size in SIZES)
+    densest = processes or max(min(capacity.holds(size, figures, concurrency, turn)) for size in SIZES)
     rooms = {
         f"{MOST_CONTAINERS} containers hold": MOST_CONTAINERS * densest * concurrency,
         "SQS allows": IN_FLIGHT,

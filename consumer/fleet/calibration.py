@@ -28,7 +28,8 @@ class Calibration:
 
     container: PID 1 with the application loaded, and the agent; what is there before the first process. process: each
     forked from it, its share of what is shared included (PSS). message: each message in hand, at its highest. alone: a
-    process that shares with nobody. message_cpu: while a message is in hand. measured: the day, or None.
+    process that shares with nobody. message_cpu: while a message is in hand. each_cpu_s: the seconds of CPU that each
+    message takes besides, to be received and deleted. measured: the day, or None.
     """
 
     container_mib: float = 85.0
@@ -37,6 +38,7 @@ class Calibration:
     alone_mib: float = 47.2
     container_cpu: float = 0.005
     message_cpu: float = 0.01
+    each_cpu_s: float = 0.0075
     measured: dt.date | None = None
     known: frozenset[str] = frozenset()
 
@@ -55,9 +57,9 @@ class Calibration:
         """Give the MiB that so many processes hold in one container, all busy."""
         return self.container_mib + processes * (self.process_mib + concurrency * self.message_mib)
 
-    def cpu(self, processes: int, concurrency: int) -> float:
-        """Give the vCPUs that they use."""
-        return self.container_cpu + processes * concurrency * self.message_cpu
+    def cpu(self, processes: int, concurrency: int, turn: float) -> float:
+        """Give the vCPUs that they use, with a new message every so many seconds in each place."""
+        return self.container_cpu + processes * concurrency * (self.message_cpu + self.each_cpu_s / turn)
 
 
 FIGURES = tuple(field.name for field in fields(Calibration) if field.type == "float")

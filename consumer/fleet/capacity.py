@@ -79,8 +79,8 @@ def started(containers: int) -> float:
 def makespan(load: Workload, slots: int) -> float:
     """Give the seconds within which so many slots have done all messages, in whatever order they take them."""
     if load.messages <= slots:
-        return load.longest
-    return max(load.longest, load.work / slots + (1 - 1 / slots) * load.longest)
+        return load.longest_turn
+    return max(load.longest_turn, load.work / slots + (1 - 1 / slots) * load.longest_turn)
 
 
 def finish(load: Workload, slots: int, containers: int) -> float:
@@ -97,7 +97,7 @@ def at_once(load: Workload) -> int | None:
 
 
 def _slots(load: Workload, started_after: float) -> int | None:
-    seconds = (load.window - started_after) * (1 - MARGIN) - load.longest
+    seconds = (load.window - started_after) * (1 - MARGIN) - load.longest_turn
     return min(load.messages, math.ceil(load.work / seconds)) if seconds > 0 else None
 
 
@@ -111,11 +111,14 @@ def enough(load: Workload, slots: int) -> int | None:
     return None
 
 
-def holds(size: Size, figures: Calibration, concurrency: int) -> tuple[int, int]:
-    """Give the processes that a container's memory has room for, and those that its CPU has."""
+def holds(size: Size, figures: Calibration, concurrency: int, turn: float) -> tuple[int, int]:
+    """Give the processes that a container's memory has room for, and those that its CPU has.
+
+    turn: seconds from one message's beginning to the next one's.
+    """
     process = figures.memory(1, concurrency) - figures.container_mib
     memory = (MEMORY_SHARE * size.memory - figures.container_mib) / process if process else math.inf
-    busy = figures.cpu(1, concurrency) - figures.container_cpu
+    busy = figures.cpu(1, concurrency, turn) - figures.container_cpu
     cpu = (CPU_SHARE * size.vcpu - figures.container_cpu) / busy if busy else math.inf
     return _count(memory), _count(cpu)
 
@@ -124,9 +127,9 @@ def _count(processes: float) -> int:
     return int(max(0, min(processes, MOST_PROCESSES)))
 
 
-def smallest(figures: Calibration, processes: int, concurrency: int = 1) -> Size | None:
+def smallest(figures: Calibration, processes: int, concurrency: int, turn: float) -> Size | None:
     """Give the smallest size that holds so many processes, or None."""
-    fitting = (size for size in SIZES if min(holds(size, figures, concurrency)) >= processes)
+    fitting = (size for size in SIZES if min(holds(size, figures, concurrency, turn)) >= processes)
     return next(fitting, None)
 
 
@@ -145,15 +148,12 @@ def ceiling(shape: Shape, limits: Limits) -> int:
     return min(allowed)
 
 
-def fleet(load: Workload, shape: Shape, limits: Limits, bad: Workload | None = None) -> Fleet | None:
-    """Give the fleet of a shape that is done in time, or None when there is none within the limits.
-
-    bad: a bad day's workload, for which it may grow as far as the limits allow.
-    """
+def fleet(load: Workload, shape: Shape, limits: Limits) -> Fleet | None:
+    """Give the fleet of a shape that is done in time, or None when there is none within the limits."""
     containers, most = enough(load, shape.slots), ceiling(shape, limits)
     if containers is None or containers > most:
         return None
-    wanted = enough(bad or bad_day(load), shape.slots)
+    wanted = enough(bad_day(load), shape.slots)
     return Fleet(shape, containers, min(most, max(containers, wanted or most)))
 
 
@@ -172,21 +172,21 @@ def fleets(
     """
     counts = [processes] if processes else range(1, MOST_PROCESSES + 1)
     shapes = (Shape(SIZES[0], count, concurrency) for count in counts)  # the size says who fits in, not who is in time
+    able = [found for shape in shapes if (found := fleet(load, shape, limits))]
     bad = bad_day(load)
-    able = [found for shape in shapes if (found := fleet(load, shape, limits, bad))]
     strong = [one for one in able if (enough(bad, one.shape.slots) or math.inf) <= one.most]
     measured = MOST_PROCESSES if figures.trusted else MEASURED_PROCESSES
     for crews in (strong, able):
         for most in (measured, MOST_PROCESSES):
-            if sized := list(_sized(crews, figures, most)):
+            if sized := list(_sized(crews, figures, most, load.turn)):
                 return sized
     return []
 
 
-def _sized(crews: list[Fleet], figures: Calibration, most: int) -> Iterator[Fleet]:
+def _sized(crews: list[Fleet], figures: Calibration, most: int, turn: float) -> Iterator[Fleet]:
     """Give for each size the fleet with the most processes in it: what they share is shared by the most."""
     for size in SIZES:
-        room = min(most, *holds(size, figures, crews[0].shape.concurrency)) if crews else 0
+        room = min(most, *holds(size, figures, crews[0].shape.concurrency, turn)) if crews else 0
         dense = next((one for one in reversed(crews) if one.shape.processes <= room), None)
         if dense:
             yield replace(dense, shape=replace(dense.shape, size=size))

@@ -55,7 +55,7 @@ def offers(load: Workload, best: Fleet, market: Market) -> list[Offer]:
 
 
 def advice(load: Workload, found: list[Offer]) -> str:
-    """Say which is the cheapest by far of what is in time: "fleet", "lambda", or "lambda while it is free"."""
+    """Say which is cheaper, where it is in time: "fleet", "lambda", or "lambda while it is free"."""
     ours, function = found[0], next(one for one in found if one.key == "lambda")
     if not (ours.bill and function.bill and function.in_time(load)):
         return "fleet"
@@ -69,20 +69,20 @@ def _chip(load: Workload, fleet: Fleet, market: Market, *, arm: bool, spot: bool
         load, fleet, bill(load, fleet, market, arm=arm, spot=spot),
         key=f"fargate_{'arm' if arm else 'x86'}{'_spot' if spot else ''}",
         name=f"Fargate {'ARM' if arm else 'x86'}, {'Spot' if spot else 'on demand'}",
-        note="may be interrupted: what is in hand then runs again" if spot else "",
+        note="may be interrupted" if spot else "",
     )  # fmt: skip
 
 
 def _sparse(load: Workload, market: Market, concurrency: int, processes: int) -> Offer:
     key, name = {2: ("two", "two processes per container"), 1: ("one", "one process per container")}[processes]
-    size, containers = capacity.smallest(market.figures, processes, concurrency), None
+    size, containers = capacity.smallest(market.figures, processes, concurrency, load.turn), None
     if size:
         containers = capacity.enough(load, processes * concurrency)
     if not size or not containers:
         return Offer(key, name, str(size or ""), None, processes, None, None, NEVER)
     fleet = capacity.Fleet(capacity.Shape(size, processes, concurrency), containers, containers)
     most = capacity.MOST_CONTAINERS
-    note = f"more than the {most} containers that a scaling policy reaches" if containers > most else ""
+    note = f"over the policy's {most}" if containers > most else ""
     return _offer(load, fleet, bill(load, fleet, market), key=key, name=name, note=note)
 
 
@@ -101,14 +101,14 @@ def _batch(load: Workload, market: Market) -> Offer:
     """Give a task of its own to each message: each pays for its start, and for a whole container around it."""
     key, name, start = "batch", "AWS Batch, a task per message", capacity.START
     slower = replace(load, shortest=load.shortest + start, mean=load.mean + start, longest=load.longest + start)
-    size, tasks = capacity.smallest(market.figures, 1), capacity.enough(slower, 1)
+    size, tasks = capacity.smallest(market.figures, 1, 1, load.turn), capacity.enough(slower, 1)
     if not size or not tasks:
         return Offer(key, name, str(size or ""), None, 1, None, None, NEVER)
     launched = load.messages / capacity.LAUNCHES
     finish = max(capacity.makespan(slower, tasks), launched + slower.longest)
     day = load.messages * price.billed(BILLED_START + load.mean) * market.second(capacity.Shape(size, 1))
     slow = f"Fargate launches {capacity.LAUNCHES} tasks a second"
-    note = "without what makes a job of a message" if finish <= load.window else slow
+    note = "needs a job per message" if finish <= load.window else slow
     return Offer(key, name, str(size), tasks, 1, finish, Bill(day, MONTH_DAYS * day, MONTH_DAYS * day), note)
 
 
@@ -121,7 +121,7 @@ def _lambda(load: Workload, best: Fleet, market: Market) -> Offer:
     least, most = LAMBDA_PARALLEL
     runs = min(most, max(least, best.slots))
     finish = capacity.makespan(load, runs)
-    note = "no container to look after" if finish <= load.window else f"late, with {most:,} runs at once"
+    note = "needs no container" if finish <= load.window else f"late, with {most:,} runs at once"
     return Offer(key, name, size, runs, 1, finish, _lambda_bill(load, memory / 1024, market), note)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DAY = 86_400.0
+BETWEEN = 0.05  # seconds from the end of one run to the beginning of the next: a delete and a receive, to and fro
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,16 @@ class Workload:
         return (self.deadline - self.opens) % DAY or DAY
 
     @property
+    def turn(self) -> float:
+        """Seconds from the beginning of one run to that of the next, on average."""
+        return self.mean + BETWEEN
+
+    @property
+    def longest_turn(self) -> float:
+        """Seconds from the beginning of the longest run to that of the next."""
+        return self.longest + BETWEEN
+
+    @property
     def work(self) -> float:
         """Seconds that all messages take, one after another."""
-        return self.messages * self.mean
+        return self.messages * self.turn

@@ -26,7 +26,8 @@ def test_the_defaults_are_what_sixteen_processes_held_in_the_image() -> None:
     assert bare.memory(16, 1) == pytest.approx(301)
     assert Calibration().memory(16, 1) == pytest.approx(301 + 16 * 50)
     assert Calibration().memory(4, 8) == pytest.approx(85 + 4 * 13.5 + 32 * 50)
-    assert Calibration().cpu(16, 1) == pytest.approx(0.165)
+    assert Calibration().cpu(16, 1, turn=150) == pytest.approx(0.005 + 16 * (0.01 + 0.00005))
+    assert Calibration().cpu(16, 1, turn=0.5) == pytest.approx(0.005 + 16 * (0.01 + 0.015))
 
 
 def test_a_default_says_that_it_is_one_and_what_the_handler_takes_is_a_guess() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from consumer.fleet import capacity
@@ -43,7 +43,6 @@ def test_in_whatever_order_messages_come_all_are_done_when_the_plan_says(data: s
     assert list_scheduled(seconds, slots) <= capacity.makespan(load, slots) + LITTLE
 
 
-@settings(max_examples=50)
 @given(load=workloads(), figures=calibrations)
 def test_the_planned_fleet_is_done_before_the_deadline(load: Workload, figures: Calibration) -> None:
     for fleet in capacity.fleets(load, figures, Limits()):
@@ -53,7 +52,7 @@ def test_the_planned_fleet_is_done_before_the_deadline(load: Workload, figures: 
 def test_a_day_of_two_thousand_messages_drawn_at_random_is_done_in_time_by_the_recommended_fleet() -> None:
     fleet = recommended(USUAL, capacity.fleets(USUAL, TOKYO.figures, Limits()), TOKYO)
     assert fleet is not None
-    seconds = [30 + 270 * (number * 0.618034 % 1) for number in range(2000)]  # evenly from 30 to 300
+    seconds = [30.05 + 270 * (number * 0.618034 % 1) for number in range(2000)]  # evenly
     ended = capacity.started(fleet.containers) + list_scheduled(seconds, fleet.slots)
     assert ended <= capacity.finish(USUAL, fleet.shape.slots, fleet.containers) <= USUAL.window
     assert ended >= 0.95 * capacity.finish(USUAL, fleet.shape.slots, fleet.containers)
@@ -65,7 +64,7 @@ def test_one_container_less_would_not_be_enough(load: Workload, slots: int) -> N
     assume(containers is not None and containers > 1)
     assert containers is not None
     fewer = containers - 1
-    seconds = (load.window - capacity.started(fewer)) * 0.95 - load.longest
+    seconds = (load.window - capacity.started(fewer)) * 0.95 - load.longest_turn
     assert fewer * slots * seconds < load.work
     assert fewer * slots < load.messages
 
@@ -76,7 +75,9 @@ def test_the_fleet_itself_asks_for_no_more_than_was_planned(load: Workload, slot
     assume(planned is not None)
     assert planned is not None
     left = load.window - capacity.started(planned)
-    found = needed(Backlog(load.messages, 0, 0), Pace(load.mean, load.longest), Fleet(slots, planned, planned), left)
+    found = needed(
+        Backlog(load.messages, 0, 0), Pace(load.turn, load.longest_turn), Fleet(slots, planned, planned), left
+    )
     assert found.containers == planned
     assert found.verdict == "on track"
 
@@ -88,13 +89,12 @@ def test_more_messages_never_need_fewer_containers(load: Workload, slots: int, m
     assert fewer is None or rather is None or fewer <= rather
 
 
-@settings(max_examples=50)
 @given(load=workloads(), figures=calibrations, more=st.integers(1, 10_000))
 @example(load=USUAL, figures=Calibration(), more=1)
 def test_more_messages_never_cost_less(load: Workload, figures: Calibration, more: int) -> None:
     market = replace(TOKYO, figures=figures)
     for size in SIZES[::7]:
-        room = min(capacity.holds(size, figures, 1))
+        room = min(capacity.holds(size, figures, 1, load.turn))
         fleets = [
             capacity.fleet(one, Shape(size, room), Limits())
             for one in (load, replace(load, messages=load.messages + more))
@@ -111,7 +111,6 @@ def test_more_messages_never_cost_less(load: Workload, figures: Calibration, mor
             assert bills[0].after_free <= bills[1].after_free
 
 
-@settings(max_examples=50)
 @given(load=workloads(), figures=calibrations, concurrency=st.integers(1, 8))
 def test_every_planned_container_is_one_of_fargate_s_and_holds_its_processes(
     load: Workload, figures: Calibration, concurrency: int
@@ -121,11 +120,10 @@ def test_every_planned_container_is_one_of_fargate_s_and_holds_its_processes(
         assert shape.size in SIZES
         assert 1 <= shape.processes <= capacity.MOST_PROCESSES
         assert figures.memory(shape.processes, concurrency) <= 0.85 * shape.size.memory + LITTLE
-        assert figures.cpu(shape.processes, concurrency) <= 0.8 * shape.size.vcpu + LITTLE
+        assert figures.cpu(shape.processes, concurrency, load.turn) <= 0.8 * shape.size.vcpu + LITTLE
         assert 1 <= fleet.containers <= fleet.most <= capacity.MOST_CONTAINERS
 
 
-@settings(max_examples=50)
 @given(load=workloads(), connections=st.integers(1, 5000), parallel=st.integers(1, 5000))
 def test_no_limit_is_ever_passed_on_bad_days_neither(load: Workload, connections: int, parallel: int) -> None:
     for fleet in capacity.fleets(load, Calibration(), Limits(connections, parallel)):
@@ -133,7 +131,6 @@ def test_no_limit_is_ever_passed_on_bad_days_neither(load: Workload, connections
         assert fleet.most * fleet.shape.slots <= min(parallel, capacity.IN_FLIGHT)
 
 
-@settings(max_examples=50)
 @given(load=workloads())
 def test_what_is_recommended_costs_hardly_more_than_the_cheapest(load: Workload) -> None:
     fleets = capacity.fleets(load, TOKYO.figures, Limits())
@@ -181,11 +178,13 @@ def test_a_process_takes_a_connection_for_itself_and_one_per_message_and_a_deplo
 
 
 def test_memory_and_cpu_bound_the_processes_of_a_container() -> None:
-    assert capacity.holds(Size(256, 512), Calibration(), 1) == (5, 19)
-    assert capacity.holds(Size(256, 1024), Calibration(), 1) == (12, 19)
-    assert capacity.holds(Size(1024, 2048), Calibration(), 4) == (7, 19)
-    assert capacity.holds(Size(256, 512), Calibration(message_mib=600), 1) == (0, 19)
-    assert capacity.holds(Size(256, 512), Calibration(process_mib=0, message_mib=0, message_cpu=0), 1) == (500, 500)
+    assert capacity.holds(Size(256, 512), Calibration(), 1, 0.25) == (5, 4)
+    assert capacity.holds(Size(256, 512), Calibration(), 1, 165) == (5, 19)
+    assert capacity.holds(Size(256, 1024), Calibration(), 1, 165) == (12, 19)
+    assert capacity.holds(Size(1024, 2048), Calibration(), 4, 165) == (7, 19)
+    assert capacity.holds(Size(256, 512), Calibration(message_mib=600), 1, 165) == (0, 19)
+    nothing = Calibration(process_mib=0, message_mib=0, message_cpu=0, each_cpu_s=0)
+    assert capacity.holds(Size(256, 512), nothing, 1, 165) == (500, 500)
 
 
 def test_more_processes_than_were_ever_measured_are_planned_only_for_a_measured_handler() -> None:
