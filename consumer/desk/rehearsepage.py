@@ -78,10 +78,10 @@ def _one(day: Day) -> str:
 
 
 def as_json(kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> dict[str, Any]:
-    """Give all of it for machines: the days of the template, a summary of each kind, and of these their days."""
+    """Give all of it for machines: the template's days with their summary, and what it is compared with likewise."""
     found = {name: _kind(kinds[name], days) for name, days in played.items()}
-    first = next(iter(found.values()))
-    return {"seed": next(iter(kinds.values())).seed, **first, "compared": found}
+    first = next(iter(found))
+    return {"seed": kinds[first].seed, **found.pop(first), "compared": found}
 
 
 def _kind(kind: Kind, days: list[Day]) -> dict[str, Any]:

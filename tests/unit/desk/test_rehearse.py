@@ -39,6 +39,7 @@ def test_machines_read_each_day(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(found["days"]) == 2
     assert all(promised <= day.keys() for day in found["days"])
     assert found["summary"]["made"] == 2
+    assert not found["compared"]
 
 
 def test_the_same_seed_is_the_same_day_and_another_is_not(capsys: pytest.CaptureFixture[str]) -> None:
