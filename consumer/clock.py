@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
     from datetime import tzinfo
+    from random import Random
+
+    Dice: TypeAlias = Random
 
 
 class Timer(Protocol):
@@ -81,6 +84,13 @@ class Clock:
             for future in futures:
                 future.remove_done_callback(wake)
         return any(future.done() for future in futures)
+
+
+def dice(*seed: object) -> Dice:
+    """Give dice that fall the same way whenever they are asked for by the same words, in whatever process."""
+    import random  # noqa: PLC0415 - see above
+
+    return random.Random("/".join(map(str, seed)))
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:

@@ -195,7 +195,9 @@ def test_the_health_check_loads_only_the_standard_library() -> None:
     assert loaded - set(sys.stdlib_module_names) == {"consumer"}
 
 
-@pytest.mark.parametrize("command", ["health", "status", "work", "up", "settings", "send", "failed"])
+@pytest.mark.parametrize(
+    "command", ["health", "status", "work", "up", "settings", "send", "failed", "plan", "rehearse"]
+)
 def test_a_command_says_how_it_is_used(command: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "consumer", command, "--help"], check=True, capture_output=True, text=True

@@ -45,10 +45,6 @@ class Alarm:
     actions: tuple[str, ...] = ()
     period: int = PERIOD
 
-    def breaches(self, value: float) -> bool:
-        """Say whether a datapoint is beyond the threshold."""
-        return COMPARED[self.comparison](value, self.threshold)
-
     def range(self, minute: int, more: int = MORE) -> range:
         """Give the evaluation range that ends with a minute: the datapoints that CloudWatch fetches."""
         return range(minute - self.evaluation_periods - more + 1, minute + 1)
@@ -60,7 +56,8 @@ def judge(alarm: Alarm, series: Series, minute: int, before: State = "INSUFFICIE
     before: its state so far, which `ignore` keeps. more: datapoints that CloudWatch fetches beyond the evaluation
     periods: it "attempts to retrieve a higher number of data points", and does not say how many.
     """
-    points = [(minute - at + 1, alarm.breaches(series[at])) for at in alarm.range(minute, more) if at in series]
+    breaches, threshold = COMPARED[alarm.comparison], alarm.threshold
+    points = [(minute - at + 1, breaches(series[at], threshold)) for at in alarm.range(minute, more) if at in series]
     real = [breaching for _, breaching in points]
     gaps = alarm.evaluation_periods - len(real)
     breaching = sum(real[-alarm.evaluation_periods :])
@@ -89,7 +86,7 @@ def latest(alarm: Alarm, series: Series, minute: int, more: int = MORE) -> float
 
 @dataclass(slots=True)
 class Watch:
-    """Several alarms over time: the state of each, and the datapoint that it was judged by."""
+    """Several alarms over time: the state of each, and the newest datapoint of those that are in ALARM."""
 
     alarms: tuple[Alarm, ...]
     reading: Reading = USUAL
@@ -102,8 +99,9 @@ class Watch:
         for alarm in self.alarms:
             series = series_of(alarm, data, alarm.range(minute, self.more), self.reading)
             before = self.states.get(alarm.name, "INSUFFICIENT_DATA")
-            self.states[alarm.name] = judge(alarm, series, minute, before, self.more)
-            self.values[alarm.name] = latest(alarm, series, minute, self.more)
+            state = judge(alarm, series, minute, before, self.more)
+            self.states[alarm.name] = state
+            self.values[alarm.name] = latest(alarm, series, minute, self.more) if state == "ALARM" else None
 
     def ringing(self, action: str) -> Iterable[Alarm]:
         """Give the alarms in ALARM that have an action.

@@ -46,9 +46,14 @@ class Schedule:
         A time that the clocks skip in spring is no minute, and does not come; one that they show twice in autumn comes
         once, the first time. The guide says neither; bounds that are set twice are the same bounds.
         """
-        here = datetime.fromtimestamp(minute * 60, UTC).astimezone(self.zone)
-        when = (here.minute, here.hour, here.day, here.month, here.isoweekday() % 7 + 1, here.year)
-        return not here.fold and all(value in allowed for value, allowed in zip(when, fields(self.cron), strict=True))
+        return _due(self.cron, self.zone, minute)
+
+
+@lru_cache(maxsize=4096)  # a rehearsal asks for the same minutes on each of its days
+def _due(cron: str, zone: ZoneInfo, minute: int) -> bool:
+    here = datetime.fromtimestamp(minute * 60, UTC).astimezone(zone)
+    when = (here.minute, here.hour, here.day, here.month, here.isoweekday() % 7 + 1, here.year)
+    return not here.fold and all(value in allowed for value, allowed in zip(when, fields(cron), strict=True))
 
 
 @lru_cache(maxsize=64)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import operator
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
 SIGNS: dict[str, Callable[[float, float], float]] = {
@@ -50,13 +51,23 @@ CLOCK: dict[str, Callable[[datetime], float]] = {
 }
 
 
-def applied(sign: str, left: float, right: float) -> float | None:
-    """Join two numbers; None is a dropped datapoint."""
-    try:
-        value = SIGNS[sign](left, right)
-    except (ZeroDivisionError, OverflowError):
-        return None
-    return None if isinstance(value, complex) else float(value)
+def joined(
+    sign: str, left: float | dict[int, float], right: float | dict[int, float], minutes: Collection[int]
+) -> dict[int, float]:
+    """Join two values at some minutes; what cannot be worked out is dropped."""
+    join, results = SIGNS[sign], {}
+    lefts, rights = (
+        [side.get(minute, 0.0) for minute in minutes] if isinstance(side, dict) else repeat(side)
+        for side in (left, right)
+    )
+    for minute, one, other in zip(minutes, lefts, rights, strict=False):  # a number has no end
+        try:
+            value = join(one, other)
+        except (ZeroDivisionError, OverflowError):
+            continue
+        if not isinstance(value, complex):  # the root of a negative number
+            results[minute] = float(value)
+    return results
 
 
 def point(side: float | dict[int, float], minute: int) -> float:

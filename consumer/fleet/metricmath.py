@@ -7,14 +7,14 @@ Where the guide leaves a case open, `Reading` names both answers: a template mus
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TypeAlias
 
 from consumer.errors import TemplateError
-from consumer.fleet.mathpoints import CLOCK, EACH, OVER, applied, kept, point
+from consumer.fleet.mathpoints import CLOCK, EACH, OVER, joined, kept, point
 from consumer.fleet.mathsyntax import Array, Binary, Call, Name, Negative, Number, Tree, Word, names, parse
 
 MOST = 10  # CloudWatch, alarm limits: metrics, and expressions, of one alarm
@@ -54,12 +54,15 @@ class Reading:
     absent_is_zero: a metric without any datapoint counts as 0 beside another series, as a missing point does.
     clock_runs: HOUR(m) and the like have values where m has no datapoint at all.
     zero_beside_number: a missing point counts as 0 beside a number too; otherwise `m + 1` has the gaps of m.
+    chosen_is_zero: IF gives 0 where it chooses a missing point of its second argument, which the guide says of a
+    condition that is a series, and leaves open of one that is a comparison.
     """
 
     filled: bool = True
     absent_is_zero: bool = True
     clock_runs: bool = True
     zero_beside_number: bool = False
+    chosen_is_zero: bool = True
 
 
 USUAL = Reading()
@@ -177,22 +180,18 @@ class Evaluation:
             return _mapped(lambda one: _series(self._pair(sign, one, right)), left)
         if isinstance(right, list):
             return _mapped(lambda one: _series(self._pair(sign, left, one)), right)
-        if not isinstance(left, dict) and not isinstance(right, dict):
-            only = applied(sign, left, right)
-            return {} if only is None else only
-        joined = {
-            minute: applied(sign, point(left, minute), point(right, minute)) for minute in self._seen(left, right)
-        }
-        return {minute: value for minute, value in joined.items() if value is not None}
+        if isinstance(left, dict) or isinstance(right, dict):
+            return joined(sign, left, right, self._seen(left, right))
+        return joined(sign, left, right, (0,)).get(0, {})  # two numbers: the one point that they make
 
-    def _seen(self, left: float | dict[int, float], right: float | dict[int, float]) -> Sequence[int]:
+    def _seen(self, left: float | dict[int, float], right: float | dict[int, float]) -> Collection[int]:
         """Give the minutes for which there is something to join, in order."""
         series = [side for side in (left, right) if isinstance(side, dict)]
-        if len(series) == 1 and self._reading.zero_beside_number and (series[0] or self._reading.absent_is_zero):
-            return self._minutes
         if not all(series) and not self._reading.absent_is_zero:
             return ()
-        return sorted(set().union(*series))
+        if len(series) == 1:
+            return self._minutes if self._reading.zero_beside_number else series[0]
+        return sorted(series[0].keys() | series[1].keys())
 
     def _if(self, condition: Value, yes: Value, no: Value) -> Value:
         """Choose point by point.
@@ -207,8 +206,10 @@ class Evaluation:
             return yes if condition else no
         chosen: dict[int, float] = {}
         for minute, value in condition.items():
-            if value:
+            if value and (self._reading.chosen_is_zero or not isinstance(yes, dict) or minute in yes):
                 chosen[minute] = point(yes, minute)
+            elif value:
+                continue
             elif not isinstance(no, dict):
                 chosen[minute] = no
             elif minute in no:

@@ -6,11 +6,12 @@ The rehearsal runs what is deployed: its alarms, policies, schedules and sizes a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from consumer.errors import TemplateError
+from consumer.errors import TemplateError, problem
 from consumer.fleet.alarms import COMPARED, PERIOD, Alarm
 from consumer.fleet.cron import Schedule, fields
 from consumer.fleet.intrinsics import Resolver, loaded
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "template.yaml"
 SPOT = "FARGATE_SPOT"
+ANY_DAY, NO_TIME = datetime(2026, 1, 1, tzinfo=UTC), timedelta()  # a zone's standard time hardly ever moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ def read(template: str | Path | None = None, /, **parameters: object) -> Deploym
     parameter or the part that is wrong.
     """
     text = template if isinstance(template, str) and "\n" in template else _file(template).read_text(encoding="utf-8")
-    return Reader(*resolved(text, **parameters)).deployment()
+    values, resources = resolved(text, **parameters)
+    if "UtcOffset" in parameters:
+        _check_offset(values["TimeZone"], _number("UtcOffset", values["UtcOffset"]))
+    return Reader(resources).deployment()
 
 
 def resolved(text: str, /, **parameters: object) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -98,8 +103,7 @@ def _file(given: str | Path | None) -> Path:
 class Reader:
     """Makes a deployment of resources that have been worked out."""
 
-    def __init__(self, values: Mapping[str, Any], resources: Mapping[str, Any]) -> None:
-        self._values = values
+    def __init__(self, resources: Mapping[str, Any]) -> None:
         self._resources = resources
         self._policies = {name: _policy(one) for name, one in self._all("ApplicationAutoScaling::ScalingPolicy")}
 
@@ -214,18 +218,30 @@ def _source(metric: Mapping[str, Any], statistic: str) -> Source:
     return Source(metric["Namespace"], metric["MetricName"], dimensions, statistic)
 
 
-def _schedule(action: Mapping[str, Any]) -> Schedule:
-    name, zone = action["ScheduledActionName"], action.get("Timezone", "UTC")
-    fields(action["Schedule"])
+def _check_offset(zone: str, given: float) -> None:
+    """Refuse an offset that is not the zone's in standard time: metric math knows no time zones, and needs it."""
+    here = ANY_DAY.astimezone(_zone("TimeZone", zone))
+    standard = ((here.utcoffset() or NO_TIME) - (here.dst() or NO_TIME)) / timedelta(hours=1)
+    if given != standard:
+        raise TemplateError(problem("parameter UtcOffset", f"{standard:g} for {zone}", f"{given:g}", "correct it"))
+
+
+def _zone(where: str, name: str) -> ZoneInfo:
     try:
-        where = ZoneInfo(zone)
+        return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise TemplateError(f"schedule {name}: expected a time zone such as UTC or Asia/Tokyo, got {zone}") from error
+        raise TemplateError(f"{where}: expected a time zone such as UTC or Asia/Tokyo, got {name}") from error
+
+
+def _schedule(action: Mapping[str, Any]) -> Schedule:
+    name = action["ScheduledActionName"]
+    zone = _zone(f"schedule {name}", action.get("Timezone", "UTC"))
+    fields(action["Schedule"])
     bounds = action["ScalableTargetAction"]
     low, high = (_whole(one, bounds[one]) if one in bounds else None for one in ("MinCapacity", "MaxCapacity"))
     if low is not None and high is not None:
         _bounds(f"schedule {name}", bounds)
-    return Schedule(name, action["Schedule"], where, low, high)
+    return Schedule(name, action["Schedule"], zone, low, high)
 
 
 def _bounds(where: str, bounds: Mapping[str, Any]) -> Target:

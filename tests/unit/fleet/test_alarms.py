@@ -101,9 +101,9 @@ def test_a_watch_remembers_states_and_says_which_alarms_ring_for_an_action() -> 
     rings = []
     for minute in range(BEGIN, BEGIN + 5):
         watch.minute(minute, until(points, minute))
-        rings.append([alarm.name for alarm in watch.ringing("grow")])
-    assert rings == [["three"]] * 4 + [[]]
-    assert watch.values == {"three": 0}
+        rings.append([(alarm.name, watch.values[alarm.name]) for alarm in watch.ringing("grow")])
+    assert rings == [[("three", 9)]] * 3 + [[("three", None)], []]
+    assert watch.values == {"three": None}
     assert not list(watch.ringing("shrink"))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumer.errors import TemplateError
 from consumer.fleet.metricmath import USUAL, Query, check, evaluate
@@ -148,6 +150,7 @@ def test_the_clock_is_a_non_sparse_series_of_utc_timestamps() -> None:
         ("absent_is_zero", "m > gone", ("1 - 1", "- - -")),
         ("clock_runs", "HOUR(gone)", ("0 0 0", "- - -")),
         ("zero_beside_number", "m + 1", ("6 1 7", "6 - 7")),
+        ("chosen_is_zero", "IF(m > 5, gone, 9)", ("9 - 0", "9 - -")),
     ],
 )
 def test_where_the_guide_is_silent_both_answers_can_be_had(
@@ -156,6 +159,15 @@ def test_where_the_guide_is_silent_both_answers_can_be_had(
     for answer, result in zip((True, False), otherwise, strict=True):
         reading = replace(USUAL, **{doubt: answer})
         assert worked_out(expression, reading, m="5 - 6", gone="- - -") == result
+
+
+def nested(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.builds("{} {} {}".format, inner, st.sampled_from("+-*"), inner) | inner.map("({})".format)
+
+
+@given(st.recursive(st.integers(0, 9).map(str) | st.just("m") | st.just("-m"), nested))
+def test_arithmetic_is_pythons_own_whatever_is_nested_in_what(expression: str) -> None:
+    assert worked_out(f"m * 0 + {expression}", m="7") == f"{eval(expression, {'m': 7}):g}"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,34 @@
+"""One simulated container: what it has in hand, what it has done, whether it takes more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, eq=False)
+class Container:
+    """A container from the moment it is asked for.
+
+    takes: it takes messages. quiet: why it takes none although it runs: "old", "blocked". busy: messages in hand.
+    done, seconds, longest: what it has finished. protected, renewed: since when scale-in may not touch it, and its
+    last renewal. asked: containers that it needed a minute ago. found_empty: whether the queue was empty then.
+    """
+
+    number: int
+    revision: int
+    spot: bool
+    slots: int
+    billed: float
+    ready: bool = False
+    takes: bool = False
+    leaving: bool = False
+    gone: bool = False
+    quiet: str = ""
+    busy: int = 0
+    done: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+    protected: float | None = None
+    renewed: float = 0.0
+    asked: int = 1
+    found_empty: bool = False

@@ -1,0 +1,152 @@
+"""A rehearsed day: every message is accounted for, every second is billed, and the same seed is the same day."""
+
+from __future__ import annotations
+
+import tracemalloc
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.fleet.arrivals import Burst, Trickle
+from consumer.fleet.durations import Between, Lognormal
+from consumer.fleet.rehearsal import day as rehearse
+from support.rehearsals import DEADLINE, DEPLOYED, HOUR, OPENS, Follow, played, scene
+
+few = settings(max_examples=15)
+
+
+def test_a_usual_morning_is_done_in_time_at_little_more_than_the_least() -> None:
+    day = played(scene())
+    assert day.succeeded == day.messages == 2000
+    assert day.deadline_made
+    assert day.feasible
+    assert day.finish is not None
+    assert OPENS < day.finish < DEADLINE
+    assert day.peak_containers == 2
+    assert 1.0 < day.over_bound < 1.08
+    assert day.cost == pytest.approx(day.container_seconds * 1e-5)
+
+
+@few
+@given(
+    st.integers(0, 400), st.integers(0, 10_000), st.floats(0, 0.1), st.floats(0, 0.05), st.sampled_from([0, 1200, 300])
+)
+def test_every_message_is_done_or_dead_whatever_happens(
+    count: int, seed: int, failing: float, crashing: float, spot_every: float
+) -> None:
+    day = played(scene(count, failing=failing, crashing=crashing, spot_every=spot_every), seed, spot=0.5)
+    assert day.messages == count
+    assert day.succeeded + day.dead == count
+
+
+@few
+@given(st.integers(0, 10_000), st.integers(1, 3000))
+def test_scale_in_never_interrupts_a_message(seed: int, count: int) -> None:
+    trickle = Trickle(OPENS, OPENS + 2 * HOUR, count)
+    day = played(scene(arrivals=trickle), seed)
+    assert day.interrupted == 0
+    assert day.succeeded == count
+
+
+@few
+@given(st.integers(0, 10_000))
+def test_the_same_seed_is_the_same_day(seed: int) -> None:
+    where = scene(300, failing=0.05, crashing=0.02, spot_every=1200)
+    assert played(where, seed, spot=0.5) == played(where, seed, spot=0.5)
+
+
+def test_another_seed_is_another_day() -> None:
+    assert played(scene(300), 1).lower_bound_seconds != played(scene(300), 2).lower_bound_seconds
+
+
+def test_other_rules_have_the_same_messages() -> None:
+    slow, fast = played(scene(), planner=Follow(most=1)), played(scene(), planner=Follow(most=9))
+    assert slow.lower_bound_seconds == fast.lower_bound_seconds
+    assert slow.feasible == fast.feasible
+
+
+def test_a_spot_interruption_gives_back_what_the_drain_has_no_time_for() -> None:
+    day = played(scene(spot_every=600), spot=1.0)
+    assert day.interrupted > 0
+    assert day.succeeded == 2000
+    assert day.cost == pytest.approx(day.container_seconds * 3e-6)
+
+
+def test_what_ends_within_the_drain_is_not_interrupted() -> None:
+    day = played(scene(durations=Between(10.0, 50.0, 90.0), spot_every=600), spot=1.0)
+    assert day.started > day.peak_containers  # some were interrupted
+    assert day.interrupted == 0
+
+
+def test_a_deployment_replaces_every_container_and_interrupts_nothing() -> None:
+    planner = Follow()
+    day = played(scene(deploy_at=5 * HOUR), planner=planner)
+    assert planner.applied == 1
+    assert day.started == 4
+    assert day.interrupted == 0
+    assert day.deadline_made
+
+
+def test_without_metrics_nothing_is_scaled() -> None:
+    day = played(scene(gap=6 * HOUR))
+    assert day.peak_containers == 1
+    assert not day.deadline_made
+    assert day.warned is None
+
+
+def test_people_are_told_of_a_day_that_cannot_be_made() -> None:
+    day = played(scene(20_000))
+    assert not day.feasible
+    assert day.warned is not None
+    assert day.warned <= OPENS + 900
+
+
+def test_a_deadline_is_missed_only_by_what_is_not_done() -> None:
+    assert not played(scene(), planner=Follow(most=1)).deadline_made
+    assert played(scene(0)).deadline_made
+
+
+def test_a_failed_run_comes_again_and_a_message_that_always_fails_is_dead() -> None:
+    day = played(scene(50, failing=1.0))
+    assert (day.failed, day.dead, day.succeeded) == (250, 50, 0)
+
+
+def test_a_crash_costs_no_message() -> None:
+    day = played(scene(500, crashing=0.2))
+    assert day.crashed > 50
+    assert day.succeeded == 500
+
+
+def test_the_least_is_below_what_any_day_takes() -> None:
+    for seed in range(5):
+        day = played(scene(500, durations=Lognormal(60.0, 1.0)), seed)
+        assert day.container_seconds > day.lower_bound_seconds
+
+
+def test_each_minute_is_on_the_timeline_and_the_end_too() -> None:
+    line = played(scene(100)).timeline
+    assert max(one.running for one in line) == 1
+    assert line[0].now == OPENS - HOUR
+    assert (line[-1].backlog, line[-1].running) == (0, 0)
+    assert {later.now - one.now for one, later in pairwise(line[:-1])} == {60.0}
+
+
+def test_minutes_are_told_as_they_pass() -> None:
+    told: list[tuple[float, int]] = []
+    rehearse(DEPLOYED, Follow(), scene(100), 1, tell=lambda now, left: told.append((now, left)))
+    assert (OPENS - 60, 0) in told
+    assert (OPENS, 100) in told
+
+
+def test_memory_does_not_grow_with_the_messages() -> None:
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        played(scene(arrivals=Burst(OPENS, count), durations=Between(0.5, 1.0, 1.5)))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(500)  # whatever is loaded only once
+    assert peak(10_000) < 1.5 * peak(2_000)

@@ -1,0 +1,197 @@
+"""ECS, as far as a rehearsal has it: what is started, stopped, protected and billed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from consumer import clock
+from consumer.fleet.durations import Between
+from consumer.fleet.events import Events
+from consumer.fleet.faults import Faults, Platform
+from consumer.fleet.service import LEASE, Service
+from consumer.fleet.work import TURNAROUND, Work
+from support.rehearsals import DEPLOYED
+
+PLATFORM = Platform(start=(60.0, 60.0))
+
+
+class Rig:
+    """A service with four slots in a container, and a queue whose messages all take as long."""
+
+    def __init__(self, seconds: float = 100.0, **deployed: Any) -> None:
+        self.events = Events(0.0)
+        rolled = partial(clock.dice, 1)
+        self.work = Work(self.events, Between(seconds, seconds, seconds), Faults(), rolled)
+        shape = replace(DEPLOYED, slots=4, **deployed)
+        self.service = Service(self.events, self.work, PLATFORM, rolled("platform"), shape)
+
+    def until(self, when: float) -> None:
+        """Let time pass, without any look or minute."""
+        self.events.at(when, self.events.stop)
+        self.events.run()
+
+    def have(self, count: int) -> None:
+        """Want so many containers, and let them start."""
+        self.service.want(count)
+        self.service.look()
+        self.until(self.events.now + 60)
+
+    def minutes(self, count: int) -> None:
+        """Let minutes pass, with the agents' duties and a look in each."""
+        for _ in range(count):
+            self.until(self.events.now + 60)
+            self.service.minute()
+            self.service.look()
+
+
+def test_a_container_takes_messages_once_it_has_started() -> None:
+    rig = Rig()
+    rig.service.want(1)
+    rig.service.look()
+    rig.work.arrive(10)
+    rig.until(59)
+    assert rig.work.visible == 10
+    rig.until(61)
+    assert rig.work.visible == 6
+
+
+def test_what_is_idle_is_stopped_and_what_is_busy_is_not() -> None:
+    rig = Rig()
+    rig.have(3)
+    rig.work.arrive(1)
+    rig.service.want(0)
+    rig.service.look()
+    assert [one.busy for one in rig.service.live] == [1]
+    rig.until(161)
+    rig.service.look()
+    assert not rig.service.live
+    assert rig.work.succeeded == 1
+
+
+def test_what_has_not_started_is_stopped_first_and_never_takes_anything() -> None:
+    rig = Rig()
+    rig.have(1)
+    rig.service.want(2)
+    rig.service.look()
+    rig.service.want(1)
+    rig.service.look()
+    assert [one.ready for one in rig.service.live] == [True]
+    rig.until(500)
+    assert len(rig.service.live) == 1
+
+
+def test_more_protected_than_wanted_is_refused_and_takes_no_more() -> None:
+    rig = Rig()
+    rig.have(2)
+    rig.service.desired = 1
+    rig.work.arrive(8)
+    assert sorted(one.quiet for one in rig.service.live) == ["", "blocked"]
+    blocked = next(one for one in rig.service.live if one.quiet)
+    assert blocked.busy == 1
+    assert rig.work.visible == 3
+    rig.service.look()
+    assert blocked.leaving
+
+
+def test_a_refusal_ends_when_more_are_wanted_again() -> None:
+    rig = Rig()
+    rig.have(2)
+    rig.service.desired = 1
+    rig.work.arrive(8)
+    rig.service.desired = 2
+    rig.service.minute()
+    assert [one.quiet for one in rig.service.live] == ["", ""]
+    assert rig.work.visible == 0
+
+
+def test_a_protection_that_is_not_renewed_ends_with_its_lease() -> None:
+    rig = Rig(seconds=5000)
+    rig.have(2)
+    rig.work.arrive(8)
+    rig.service.want(1)
+    rig.minutes(int(LEASE // 60) - 1)
+    assert not any(one.leaving for one in rig.service.live)
+    rig.minutes(2)
+    assert sum(one.leaving for one in rig.service.live) == 1
+
+
+def test_what_the_drain_has_no_time_for_is_visible_at_once_and_runs_again() -> None:
+    rig = Rig(seconds=100, base=0, spot=1.0)
+    rig.have(1)
+    rig.work.arrive(4)
+    rig.service.interrupt()
+    rig.until(60 + 94)
+    assert rig.work.visible == 0
+    rig.until(60 + 96)
+    assert (rig.work.visible, rig.work.interrupted, rig.service.live) == (4, 4, [])
+    rig.have(1)
+    rig.until(400)
+    assert rig.work.succeeded == 4
+
+
+def test_a_container_that_is_told_to_stop_leaves_when_it_is_done() -> None:
+    rig = Rig(seconds=50, spot=1.0)
+    rig.have(1)
+    rig.work.arrive(1)
+    rig.service.interrupt()
+    rig.until(60 + 51)
+    assert not rig.service.live
+    assert rig.service.bill.spot == 50 + 1 + 60 - 18  # rounded up; from the pull of the image
+
+
+def test_a_container_is_billed_for_a_minute_at_least_and_not_before_the_pull() -> None:
+    rig = Rig()
+    rig.service.want(1)
+    rig.service.look()
+    rig.service.want(0)
+    rig.service.look()
+    assert rig.service.bill.seconds == 0  # it was stopped before its image was pulled
+    rig.have(1)
+    rig.service.want(0)
+    rig.service.look()
+    assert rig.service.bill.on_demand == 60
+
+
+@pytest.mark.parametrize(("base", "share", "spots"), [(0, 1.0, 8), (0, 0.0, 0), (2, 0.5, 3), (1, 1.0, 7), (9, 1.0, 0)])
+def test_the_base_is_never_spot_and_of_the_others_a_share(base: int, share: float, spots: int) -> None:
+    rig = Rig(base=base, spot=share)
+    rig.have(8)
+    assert sum(one.spot for one in rig.service.live) == spots
+
+
+def test_a_hundred_start_at_once_and_then_twenty_a_second() -> None:
+    rig = Rig()
+    rig.have(140)
+    assert len(rig.service.running) == 101
+    rig.until(61.0)
+    assert len(rig.service.running) == 121
+    rig.until(62.0)
+    assert len(rig.service.running) == 140
+
+
+def test_a_deployment_starts_new_ones_before_the_old_ones_go() -> None:
+    rig = Rig()
+    rig.have(2)
+    rig.work.arrive(100)
+    rig.service.deploy()
+    rig.service.look()
+    assert len(rig.service.live) == 4
+    rig.service.minute()  # the old ones see it, and take no more
+    rig.service.want(0)
+    assert rig.service.desired == 2  # nothing is scaled in meanwhile
+    rig.minutes(3)
+    assert len(rig.service.live) == 2
+    assert not any(one.revision == 0 for one in rig.service.live)
+    assert rig.work.interrupted == 0
+
+
+def test_a_slot_takes_the_next_message_as_soon_as_it_is_free() -> None:
+    rig = Rig(seconds=10)
+    rig.have(1)
+    rig.work.arrive(100)
+    rig.until(60 + 5 * (10 + TURNAROUND) + 1)
+    assert rig.work.succeeded == 20
