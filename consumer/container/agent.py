@@ -90,7 +90,8 @@ async def _life(settings: Settings, folder: Path, sink: Sink, log: FilteringBoun
     wanted = None
     if platform := Ecs.found(clock):
         wanted = Wanted(platform, clock, log)
-        acts += [wanted, Protection(picture, platform, wanted, folder, clock, log)]
+        longest = settings.time_limit + settings.time_limit_grace
+        acts += [wanted, Protection(picture, platform, wanted, folder, clock, log, longest=longest)]
     if settings.metrics == "emf" or settings.window:
         acts.append(Gauges(picture, queue, settings, clock, log, folder=folder, budget=budget, wanted=wanted))
     await duties.Duties(acts, clock, stop, log, look=picture.look, flush=sink.flush).run()

@@ -6,6 +6,7 @@ are none. It can be refused: the platform then means to take this container, and
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from consumer.container.picture import Picture
     from consumer.container.wanted import Wanted
 
-MINUTES = 10  # of protection: with no agent to renew it, a container is free to go after so long
-RENEW = 300.0  # seconds after which it is renewed
+LEAST = 10  # minutes of protection: with no agent to renew it, a container is free to go after so long
+MOST = 2880  # minutes: ECS grants no more
+RENEW = 60.0  # seconds after which it is renewed
 GAP = 10.0  # seconds with nothing in hand before it is given back, and between two calls: ECS has a rate limit
 AGAIN = 60.0  # seconds between two tries after a refusal, which may be taken back; at most, after none at all
 LONGEST = 7200.0  # seconds of protection without a word that containers like this one are wanted: CloudFormation gives
@@ -39,15 +41,28 @@ class Protecting(Protocol):
 
 
 class Protection:
-    """A duty of the agent."""
+    """A duty of the agent.
+
+    longest: seconds that one run may take. Once a renewal is refused, what is in hand has the rest of the lease: enough
+    for what was received just before.
+    """
 
     name = "protection"
 
     def __init__(
-        self, picture: Picture, ecs: Protecting, wanted: Wanted, folder: Path, clock: Clock, log: FilteringBoundLogger
+        self,
+        picture: Picture,
+        ecs: Protecting,
+        wanted: Wanted,
+        folder: Path,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        *,
+        longest: float,
     ) -> None:
         self._picture, self._ecs, self._wanted, self._folder = picture, ecs, wanted, folder
         self._clock, self._log = clock, log
+        self._minutes = min(MOST, max(LEAST, math.ceil((longest + 2 * RENEW) / 60)))
         self._lane = Lane("protection")
         self._since: float | None = None  # when protection began, which has been continuous since; None without it
         self._busy = self._renew = self._next = clock.monotonic()  # last seen busy; when to renew, and to call at all
@@ -79,7 +94,7 @@ class Protection:
         return self._blocked and self._since is None and not self._wanted.not_wanted
 
     async def _protect(self, now: float) -> None:
-        refused = await self._ask(now, MINUTES)
+        refused = await self._ask(now, self._minutes)
         if refused is None:
             return
         self._blocked = refused == BLOCKED

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from consumer.fleet.setup import Deployed
     from consumer.fleet.work import Work
 
-LEASE = 600.0  # seconds of protection against scale-in
-RENEW = 300.0  # seconds of it after which it is asked for again
+LEASE = 1080.0  # seconds of protection against scale-in, with the default time limit
+RENEW = 60.0  # seconds of it after which it is asked for again
 MOST = 2.0  # containers during a deployment, for each one wanted (MaximumPercent)
 
 

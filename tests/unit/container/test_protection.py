@@ -35,14 +35,14 @@ class Scene:
         self.answer: str | Unanswered = ""
         self.found: Task | Unanswered = OURS
         self.wants: Service | Unanswered = STEADY
-        self.services = 0
+        self.services, self.longest = 0, 300.0
         self.begin()
 
     def begin(self) -> None:
         """Begin with an agent that knows of nothing."""
         self.wanted = Wanted(self, self.clock, cast("Any", self.log))
         self.protection = Protection(
-            cast("Any", self), self, self.wanted, self.folder, self.clock, cast("Any", self.log)
+            cast("Any", self), self, self.wanted, self.folder, self.clock, cast("Any", self.log), longest=self.longest
         )
 
     def protect(self, minutes: int | None) -> str:
@@ -102,19 +102,30 @@ async def test_the_first_message_is_protected_at_once_and_whoever_else_is_busy_c
     await scene.look()
     assert scene.asked == [(30, 10)]
     scene.busy(of=1)
-    await scene.look(30)
+    await scene.look(20)
     scene.idle()
-    await scene.look(60)
+    await scene.look(20)
     assert scene.asked == [(30, 10)], "one process is still busy"
     scene.idle(of=1)
     await scene.look(60)
-    assert scene.asked == [(30, 10), (130, None)], "given back once none has been for 10 s"
+    assert scene.asked == [(30, 10), (80, None)], "given back once none has been for 10 s"
 
 
 async def test_protection_is_renewed_while_there_is_work_long_before_it_ends(scene: Scene) -> None:
     scene.busy()
-    await scene.look(1000)
-    assert scene.asked == [(0, 10), (300, 10), (600, 10), (900, 10)]
+    await scene.look(200)
+    assert scene.asked == [(0, 10), (60, 10), (120, 10), (180, 10)]
+
+
+@pytest.mark.parametrize(("longest", "minutes"), [(60, 10), (480, 10), (910, 18), (40_000, 669), (200_000, 2880)])
+async def test_what_is_received_just_before_a_refusal_can_take_its_time_limit(
+    scene: Scene, longest: float, minutes: int
+) -> None:
+    scene.longest = longest
+    scene.begin()
+    scene.busy()
+    await scene.look()
+    assert scene.asked == [(0, minutes)]
 
 
 async def test_a_container_between_two_messages_is_not_given_back_for_a_moment(scene: Scene) -> None:
@@ -123,7 +134,7 @@ async def test_a_container_between_two_messages_is_not_given_back_for_a_moment(s
         await scene.look(5)
         scene.idle()
         await scene.look(5)
-    assert scene.asked == [(0, 10)]
+    assert {minutes for _, minutes in scene.asked} == {10}
 
 
 async def test_however_work_comes_and_goes_the_platform_is_asked_at_most_once_in_ten_seconds(scene: Scene) -> None:
@@ -143,7 +154,7 @@ async def test_what_is_not_answered_is_asked_again_less_and_less_often_and_said_
     assert len(scene.log.named("not_protected")) == 1
     assert scene.quiet is None, "nobody has said that the container is to go"
     scene.answer = ""
-    await scene.look(100)
+    await scene.look(50)
     assert [time for time, _ in scene.asked][7:] == [310]
 
 
@@ -201,10 +212,12 @@ async def test_no_more_is_taken_once_the_task_is_to_stop_or_a_newer_one_is_deplo
     await scene.look(70)
     assert scene.quiet == why
     await scene.look(600)
-    assert [minutes for _, minutes in scene.asked] == [10, 10, 10], "what is in hand keeps its protection"
+    assert {minutes for _, minutes in scene.asked} == {10}, "what is in hand keeps its protection"
+    assert scene.asked[-1][0] > 600
+    renewed = len(scene.asked)
     scene.idle()
     await scene.look(600)
-    assert [minutes for _, minutes in scene.asked] == [10, 10, 10, None], "then it is given back for good"
+    assert [minutes for _, minutes in scene.asked[renewed:]] == [None], "then it is given back for good"
 
 
 async def test_a_deployment_that_is_rolled_back_has_the_container_work_again(scene: Scene) -> None:

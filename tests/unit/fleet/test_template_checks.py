@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 HOUSE = Path(__file__).parents[3]
 TEXT = (HOUSE / "ecs" / "template.yaml").read_text()
 WHOLE = loaded(TEXT)
-COMING = {"CONSUMER_EXPECTED_SECONDS", "CONSUMER_MAX_CONTAINERS"}  # what the agent reads once it tells what is needed
 READ_AS: dict[str, set[str]] = {metric.name: {metric.statistic} for metric in metrics.ALL}
 READ_AS[metrics.NEEDED.name].add(metrics.REPORTING)
 READ_AS[metrics.SECONDS.name] |= {"p50", "p95", "Maximum"}
@@ -68,8 +67,8 @@ def test_every_value_in_the_containers_environment_is_one_that_the_settings_take
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = read(Handler="myapp.handlers:fetch").settings
-    assert settings.keys() - environment.KNOWN.keys() <= COMING
-    for name in settings.keys() & environment.KNOWN.keys():
+    assert settings.keys() <= environment.KNOWN.keys()
+    for name in settings:
         monkeypatch.setenv(name, settings[name])
     found, warnings = environment.load()
     assert warnings == []
