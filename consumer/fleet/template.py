@@ -69,7 +69,7 @@ def read(template: str | Path | None = None, /, **parameters: object) -> Deploym
     template: the file, or its text; the shipped one where none is given. Raises TemplateError, which names the
     parameter or the part that is wrong.
     """
-    text = template if isinstance(template, str) and "\n" in template else _file(template).read_text(encoding="utf-8")
+    text = template if isinstance(template, str) and "\n" in template else file(template).read_text(encoding="utf-8")
     values, resources = resolved(text, **parameters)
     if "UtcOffset" in parameters:
         _check_offset(values["TimeZone"], _number("UtcOffset", values["UtcOffset"]))
@@ -91,7 +91,8 @@ def resolved(text: str, /, **parameters: object) -> tuple[dict[str, Any], dict[s
     return values, resources
 
 
-def _file(given: str | Path | None) -> Path:
+def file(given: str | Path | None = None) -> Path:
+    """Find the template: the given one, else the shipped one. Raises TemplateError."""
     here = Path(__file__).parent  # in a wheel it lies beside this file, in a checkout in ecs/
     places = [Path(given)] if given else [here / NAME, here.parents[1] / "ecs" / NAME]
     for place in places:
@@ -220,10 +221,15 @@ def _source(metric: Mapping[str, Any], statistic: str) -> Source:
 
 def _check_offset(zone: str, given: float) -> None:
     """Refuse an offset that is not the zone's in standard time: metric math knows no time zones, and needs it."""
-    here = ANY_DAY.astimezone(_zone("TimeZone", zone))
-    standard = ((here.utcoffset() or NO_TIME) - (here.dst() or NO_TIME)) / timedelta(hours=1)
+    standard = standard_offset(zone)
     if given != standard:
         raise TemplateError(problem("parameter UtcOffset", f"{standard:g} for {zone}", f"{given:g}", "correct it"))
+
+
+def standard_offset(zone: str) -> float:
+    """Give the hours that a zone's standard time is ahead of UTC. Raises TemplateError where there is no such zone."""
+    here = ANY_DAY.astimezone(_zone("TimeZone", zone))
+    return ((here.utcoffset() or NO_TIME) - (here.dst() or NO_TIME)) / timedelta(hours=1)
 
 
 def _zone(where: str, name: str) -> ZoneInfo:

@@ -1,0 +1,50 @@
+"""The template's parameters as people give them: words `Name=Value`, and files of these. Pure, but for the file."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+from consumer.errors import ConsumerError, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def of_file(path: Path) -> dict[str, str]:
+    """Read a file: lines of `Name=Value` as `consumer plan` prints them, or what `consumer plan --json` writes."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConsumerError(f"{path} cannot be read: {error}") from error
+    if text.lstrip().startswith("{"):
+        return _of_json(text, str(path))
+    try:
+        words = shlex.split(text.replace("\\\n", " "), comments=True)
+    except ValueError as error:
+        raise ConsumerError(f"{path}: {error}") from error
+    return of_words(words, str(path))
+
+
+def of_words(words: Iterable[str], where: str = "the command line") -> dict[str, str]:
+    """Read words `Name=Value`."""
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            raise ConsumerError(problem(where, "Name=Value", repr(word), "write each parameter as one such word"))
+        found[name] = value
+    return found
+
+
+def _of_json(text: str, where: str) -> dict[str, str]:
+    try:
+        whole = json.loads(text)
+    except ValueError as error:
+        raise ConsumerError(f"{where}: {error}") from error
+    found = whole.get("parameters", whole)
+    if not isinstance(found, dict) or not all(isinstance(value, str | int | float) for value in found.values()):
+        raise ConsumerError(problem(where, "an object of names and values", "another", "see `consumer plan --json`"))
+    return {name: str(value) for name, value in found.items()}
