@@ -47,14 +47,14 @@ def arguments(argv: Sequence[str] | None = None) -> Namespace:
 
 def deploy(asked: Namespace) -> int:
     """Deploy; return 0, or 1 when it failed."""
-    text, wanted = template.file(asked.template).read_text(encoding="utf-8"), _wanted(asked)
-    values_of(_declared(text), wanted)  # a slip is said before anybody is asked
+    text, given_now = template.file(asked.template).read_text(encoding="utf-8"), wanted(asked)
+    values_of(_declared(text), given_now)  # a slip is said before anybody is asked
     clients = account.shown(NEW) if asked.dry_run else account.real
     stack = Stack(clients("cloudformation"), Clock(), asked.stack)
     state = stack.state()
     _check_state(asked.stack, state)
-    kept = _check(text, wanted, state, known=not asked.dry_run)
-    changes = stack.propose(text, _passed(wanted, kept), new=state is None)
+    kept = _check(text, given_now, state, known=not asked.dry_run)
+    changes = stack.propose(text, _passed(given_now, kept), new=state is None)
     if asked.dry_run:
         stack.execute()
         return 0
@@ -70,7 +70,7 @@ def deploy(asked: Namespace) -> int:
     return 0
 
 
-def _wanted(asked: Namespace) -> dict[str, str]:
+def wanted(asked: Namespace) -> dict[str, str]:
     """Give the parameters that were asked for: the command line wins, and a zone brings its own offset."""
     wanted: dict[str, str] = {}
     for path in asked.file:

@@ -23,8 +23,8 @@ REMEDIES = {
     "service linked role": "deploy again in a minute: the account's first service makes a role that takes a while",
     "not authorized to perform": "ask for this permission, or deploy as somebody who has it",
     "Circuit Breaker": "containers did not stay up: see their last lines in the log group, and the service's events",
-    "AlreadyExists": "another stack, or somebody by hand, has made something of this name: give the stack another name",
-    "already exists": "another stack, or somebody by hand, has made something of this name: give the stack another name",
+    "AlreadyExists": "another stack, or somebody by hand, has made what has this name: give the stack another one",
+    "already exists": "another stack, or somebody by hand, has made what has this name: give the stack another one",
 }
 
 

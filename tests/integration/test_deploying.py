@@ -1,0 +1,145 @@
+"""scripts/deploy and scripts/teardown against moto's CloudFormation, as far as that goes.
+
+It knows neither alarms nor scaling and cannot say where they are, so the dashboard, which names alarms, is left out, and
+the repository has a name. What it never does, failing and waiting, is tested in tests/unit/desk/test_stack.py.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.cloudformation.models import CloudFormationBackend
+
+from consumer.desk import account
+from consumer.desk.deploy import arguments as deploying
+from consumer.desk.deploy import deploy
+from consumer.desk.teardown import arguments as tearing_down
+from consumer.desk.teardown import teardown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEXT = (Path(__file__).parents[2] / "ecs" / "template.yaml").read_text()
+REGION = "ap-northeast-1"
+
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
+
+
+def client(service: str) -> Any:
+    return boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
+
+
+EXECUTE = CloudFormationBackend.execute_change_set
+
+
+def with_outputs(moto: CloudFormationBackend, change_set_name: str, stack_name: str | None = None) -> None:
+    """Have moto work out a stack's outputs, which it forgets when that is changed by a change set."""
+    EXECUTE(moto, change_set_name, stack_name)
+    for one in moto.stacks.values():
+        one.output_map = one._create_output_map()
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """The template as far as moto can make it."""
+    whole = re.sub(r"(?ms)^  Dashboard:\n.*?(?=^  OutcomesQuery:)", "", TEXT)
+    whole = re.sub(r"(?m)^  DashboardUrl:\n.*\n", "", whole)
+    path = tmp_path / "template.yaml"
+    path.write_text(whole.replace("      EmptyOnDelete: true", "      RepositoryName: orders\n      EmptyOnDelete: true"))
+    return path
+
+
+@pytest.fixture
+def first(monkeypatch: pytest.MonkeyPatch, template: Path) -> Iterator[list[str]]:
+    """The command line of a first deployment."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setattr(CloudFormationBackend, "execute_change_set", with_outputs)
+    with mock_aws():
+        vpc = client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = client("ec2").create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+        handler = "Handler=myapp.handlers:fetch"
+        yield ["orders", "--template", str(template), handler, f"VpcId={vpc}", f"Subnets={subnet}"]
+
+
+def run(*words: str) -> int:
+    return account.run("deploy", deploy, deploying(words))
+
+
+def remove(*words: str) -> int:
+    return account.run("teardown", teardown, tearing_down(words))
+
+
+def stack() -> dict[str, Any]:
+    found: dict[str, Any] = client("cloudformation").describe_stacks(StackName="orders")["Stacks"][0]
+    return found
+
+
+def parameters() -> dict[str, str]:
+    return {one["ParameterKey"]: one["ParameterValue"] for one in stack()["Parameters"]}
+
+
+def output(name: str) -> str:
+    return next(str(one["OutputValue"]) for one in stack()["Outputs"] if one["OutputKey"] == name)
+
+
+def test_a_stack_is_made_then_changed_by_what_is_given_then_deleted_and_its_queues_are_kept(
+    first: list[str], template: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*first, "TimeZone=Asia/Tokyo") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"(?m)^Add +Queue +AWS::SQS::Queue$", said)
+    assert output("QueueUrl") in said
+    assert "Next: scripts/push-image orders" in said
+    assert parameters()["UtcOffset"] == "9"
+
+    assert run("orders", "--template", str(template), "Image=repo:1", "MaxContainers=12") == 0
+    said = capsys.readouterr().out
+    assert output("QueueUrl") in said
+    assert "Next:" not in said
+    changed = parameters()
+    assert (changed["Image"], changed["MaxContainers"]) == ("repo:1", "12")
+    assert (changed["Handler"], changed["UtcOffset"]) == ("myapp.handlers:fetch", "9")  # not said again, and kept
+
+    assert remove("orders") == 0
+    assert "Kept" in capsys.readouterr().out
+    assert remove("orders") == 0  # once more does nothing
+    assert "There is no stack orders" in capsys.readouterr().out
+
+
+def test_a_review_shows_the_changes_and_leaves_nothing_behind(
+    first: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*first, "--review") == 0
+    assert "AWS::ECS::Service" in capsys.readouterr().out
+    assert not client("sqs").list_queues().get("QueueUrls")
+    standing = client("cloudformation").list_stacks()["StackSummaries"]
+    assert {one["StackStatus"] for one in standing} <= {"DELETE_COMPLETE"}
+
+
+@pytest.mark.parametrize("which", ["QueueUrl", "DeadLetterQueueUrl"])
+def test_it_is_not_taken_down_while_messages_are_there_unless_told(
+    first: list[str], capsys: pytest.CaptureFixture[str], which: str
+) -> None:
+    assert run(*first) == 0
+    url = output(which)
+    client("sqs").send_message(QueueUrl=url, MessageBody="{}")
+    client("sqs").receive_message(QueueUrl=url)  # in hand is there, too
+    assert remove("orders") == 1
+    assert f"has 1 messages: {url}" in capsys.readouterr().err
+    assert stack()["StackStatus"] == "CREATE_COMPLETE"
+    assert remove("orders", "--with-messages") == 0
+
+
+def test_a_first_deployment_names_what_it_must_be_told(first: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*first[:4]) == 64
+    assert "VpcId, Subnets" in capsys.readouterr().err
+    assert not client("cloudformation").list_stacks()["StackSummaries"]
