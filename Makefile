@@ -1,10 +1,11 @@
 # Everything runs in a virtual environment of the repository's own, .venv; nothing else on the machine is touched.
-.PHONY: help demo test coverage check chaos bench image lock clean
+.PHONY: help demo rehearse test coverage check chaos bench image lock clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 
 help:
 	@echo 'make demo    drain a local queue on this machine, with no account'
+	@echo 'make rehearse   a day of the fleet, simulated (ARGS="--messages 20000 --seconds 30..300 --from 04:00 --by 09:00")'
 	@echo 'make test    make check, then all tests (pytest arguments: ARGS="-k lease")'
 	@echo 'make coverage   the same tests, traced: what no test runs; it takes half as long again'
 	@echo 'make check   ruff and mypy'
@@ -16,6 +17,9 @@ help:
 
 demo: .venv/.demo
 	@$(bin)/consumer demo $(ARGS)
+
+rehearse: .venv/.plan
+	@$(bin)/consumer rehearse $(or $(ARGS),--messages 2000 --seconds 30..300 --from 04:00 --by 09:00)
 
 test: check
 	$(bin)/python -m pytest --numprocesses 4 --dist loadgroup $(ARGS)
@@ -50,9 +54,13 @@ clean:
 	@scripts/install demo
 	@touch $@
 
+.venv/.plan: requirements/plan.txt pyproject.toml | .venv/bin/python
+	@scripts/install plan
+	@touch $@
+
 .venv/.test: requirements/test.txt pyproject.toml | .venv/bin/python
 	@scripts/install test
-	@touch $@ .venv/.demo
+	@touch $@ .venv/.demo .venv/.plan
 
 .venv/bin/python:
 	@scripts/venv

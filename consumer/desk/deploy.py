@@ -60,11 +60,11 @@ def deploy(asked: Namespace) -> int:
         return 0
     print(_changes(changes))
     if asked.review:
-        if changes:
+        if changes is not None:
             stack.discard(new=state is None)
         return 0
-    after = stack.execute() if changes else state
-    if changes and not (after and after.deployed):
+    after = state if changes is None else stack.execute()
+    if changes is not None and not (after and after.deployed):
         return _failed(stack, after, new=state is None)
     print(_afterwards(asked.stack, after or State("")))
     return 0
@@ -133,9 +133,9 @@ def _passed(wanted: Mapping[str, str], kept: Sequence[str]) -> list[dict[str, An
     ]
 
 
-def _changes(changes: list[dict[str, Any]]) -> str:
+def _changes(changes: list[dict[str, Any]] | None) -> str:
     if not changes:
-        return "Nothing changes."
+        return "Nothing changes." if changes is None else "No resource changes."
     rows = [
         (one["Action"], one["LogicalResourceId"], one["ResourceType"], one.get("Replacement", "").replace("False", ""))
         for one in changes

@@ -63,8 +63,10 @@ class Stack:
         state = self._look()
         return None if state is None or state.status in ABSENT else state
 
-    def propose(self, template: str, parameters: list[dict[str, Any]], *, new: bool) -> list[dict[str, Any]]:
+    def propose(self, template: str, parameters: list[dict[str, Any]], *, new: bool) -> list[dict[str, Any]] | None:
         """Have CloudFormation work out what would change; give that, resource by resource. Nothing changes yet.
+
+        None is nothing at all; no resource changes where an output does.
 
         A first deployment that fails is removed as a whole, so that it can just be tried again.
         """
@@ -78,7 +80,7 @@ class Stack:
         if found["Status"] == "FAILED":
             self.discard(new=new)
             if any(text in found.get("StatusReason", "") for text in NOTHING):
-                return []
+                return None
             raise ConsumerError(f"CloudFormation refuses this: {found.get('StatusReason')}")
         return [one["ResourceChange"] for one in self._all_changes(found) if "ResourceChange" in one]
 

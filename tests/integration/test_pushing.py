@@ -1,4 +1,4 @@
-"""scripts/push-image with a docker of ours in the path, and an image registry of moto's; every script without an account."""
+"""scripts/push-image with a docker of ours in the path, and a registry of moto's; every script without an account."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def uri(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with mock_aws():
         made = boto3.client("ecr", region_name=REGION).create_repository(
             repositoryName="orders", imageTagMutability="IMMUTABLE"
-        )  # type: ignore[call-overload]
+        )
         found = str(made["repository"]["repositoryUri"])
         state = State("CREATE_COMPLETE", "arn", {"Architecture": "X86_64"}, {"RepositoryUri": found})
         monkeypatch.setattr(Stack, "state", lambda _self: state)
@@ -136,9 +136,7 @@ def test_an_image_that_is_there_already_is_not_pushed_again(
     def put(**image: str) -> None:
         kind = "application/vnd.oci.image.manifest.v1+json"
         manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "layers": [], "config": {"digest": "sha256:0"}})
-        boto3.client("ecr", region_name=REGION).put_image(  # type: ignore[call-overload]
-            repositoryName="orders", imageManifest=manifest, **image
-        )
+        boto3.client("ecr", region_name=REGION).put_image(repositoryName="orders", imageManifest=manifest, **image)
 
     monkeypatch.setattr(push, "_tag", lambda *_: "v1")
     put(imageTag="v1")
@@ -150,7 +148,12 @@ def test_an_image_that_is_there_already_is_not_pushed_again(
 
 @pytest.mark.parametrize("step", ["build", "login", "push"])
 def test_a_step_that_fails_ends_it_and_prints_no_parameter(
-    docker: Docker, uri: str, source: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], step: str
+    docker: Docker,
+    uri: str,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    step: str,
 ) -> None:
     monkeypatch.setenv("FAILS", step)
     assert run(source) == 64

@@ -61,7 +61,10 @@ def proposed(status: str = "CREATE_COMPLETE", reason: str = "", **more: Any) -> 
 
 
 def change(name: str) -> dict[str, Any]:
-    return {"Type": "Resource", "ResourceChange": {"Action": "Modify", "LogicalResourceId": name}}
+    return {
+        "Type": "Resource",
+        "ResourceChange": {"Action": "Modify", "LogicalResourceId": name, "ResourceType": "AWS::SQS::Queue"},
+    }
 
 
 def test_the_end_of_a_change_is_waited_for(clock: FakeClock) -> None:
@@ -104,7 +107,7 @@ def test_what_failed_is_told_the_cause_first_and_nothing_of_earlier_deployments(
 def test_all_pages_of_a_change_are_shown(clock: FakeClock) -> None:
     pages = [proposed(Changes=[change("Queue")], NextToken="2"), proposed(Changes=[change("Service")])]
     found = stack(StandIn(describe_change_set=pages), clock).propose("template", [], new=False)
-    assert [one["LogicalResourceId"] for one in found] == ["Queue", "Service"]
+    assert [one["LogicalResourceId"] for one in found or ()] == ["Queue", "Service"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_all_pages_of_a_change_are_shown(clock: FakeClock) -> None:
 )
 def test_a_change_of_nothing_is_forgotten_and_no_failure(clock: FakeClock, reason: str) -> None:
     stand_in = StandIn(describe_change_set=[proposed("CREATE_IN_PROGRESS"), proposed("FAILED", reason)])
-    assert stack(stand_in, clock).propose("template", [], new=False) == []
+    assert stack(stand_in, clock).propose("template", [], new=False) is None
     assert stand_in.made("delete_change_set")
     assert not stand_in.made("delete_stack")
 
@@ -127,7 +130,10 @@ def test_a_change_that_is_refused_says_why_and_leaves_no_empty_stack(clock: Fake
 @pytest.mark.parametrize(
     ("answer", "there"),
     [
-        (ClientError({"Error": {"Code": "ValidationError", "Message": "orders does not exist"}}, "DescribeStacks"), False),
+        (
+            ClientError({"Error": {"Code": "ValidationError", "Message": "orders does not exist"}}, "DescribeStacks"),
+            False,
+        ),
         (described("REVIEW_IN_PROGRESS"), False),
         (described("UPDATE_COMPLETE"), True),
         (described("ROLLBACK_COMPLETE"), True),
@@ -162,17 +168,17 @@ def test_a_stack_that_cannot_be_changed_is_left_alone_and_says_what_helps(
 def test_a_deployment_that_fails_says_why_and_exits_with_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    events = [event("Service", "UPDATE_FAILED", "is not authorized to perform: ecs")]
     stand_in = StandIn(
         describe_stacks=[described("UPDATE_COMPLETE"), described("UPDATE_ROLLBACK_COMPLETE")],
-        describe_change_set=[proposed(Changes=[{"ResourceChange": {"Action": "Modify", "LogicalResourceId": "Service",
-                                                                  "ResourceType": "AWS::ECS::Service"}}])],
-        describe_stack_events=[{"StackEvents": [event("Service", "UPDATE_FAILED", "is not authorized to perform: ecs")]}],
-    )  # fmt: skip
-    monkeypatch.setattr(Stack, "failures", lambda _self: ["Service: not authorized"])
+        describe_change_set=[proposed(Changes=[change("Service")])],
+        describe_stack_events=[{"StackEvents": events}],
+    )
+    monkeypatch.setattr(deploy, "Clock", FakeClock)
     assert deployed(monkeypatch, stand_in, "Handler=a:b", "VpcId=vpc-1", "Subnets=subnet-1") == 1
     said = capsys.readouterr().err
     assert "UPDATE_ROLLBACK_COMPLETE" in said
-    assert "Service: not authorized" in said
+    assert "Service (AWS::ECS::Service): is not authorized to perform: ecs To do: ask for this permission" in said
 
 
 @pytest.mark.parametrize(
