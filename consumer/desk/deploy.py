@@ -27,6 +27,8 @@ AFTERWARDS = {
     "DashboardUrl": "dashboard",
     "QueueUrl": "queue",
     "DeadLetterQueueUrl": "dead letters",
+    "ClusterName": "cluster",
+    "ServiceName": "service",
     "LogGroupName": "logs",
     "RepositoryUri": "repository",
 }

@@ -181,6 +181,27 @@ def test_a_deployment_that_fails_says_why_and_exits_with_1(
     assert "Service (AWS::ECS::Service): is not authorized to perform: ecs To do: ask for this permission" in said
 
 
+def test_what_is_not_given_stays_as_it_is_and_what_the_template_no_longer_has_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {"Handler": "a:b", "VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2", "Cpu": "512", "Forgotten": "1"}
+    there = {
+        "StackStatus": "UPDATE_COMPLETE",
+        "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in before.items()],
+        "Outputs": [{"OutputKey": "DashboardUrl", "OutputValue": "https://dashboard"}],
+    }
+    stand_in = StandIn(describe_stacks=[{"Stacks": [there]}], describe_change_set=[proposed(Changes=[change("Queue")])])
+    assert deployed(monkeypatch, stand_in, "Memory=4096", "Image=repo:2") == 0
+    asked = stand_in.made("create_change_set")[0]
+    assert asked["ChangeSetType"] == "UPDATE"
+    assert asked["Parameters"] == [
+        {"ParameterKey": "Memory", "ParameterValue": "4096"},
+        {"ParameterKey": "Image", "ParameterValue": "repo:2"},
+        *({"ParameterKey": name, "UsePreviousValue": True} for name in ("Cpu", "Handler", "Subnets", "VpcId")),
+    ]
+    assert "https://dashboard" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("word", "said"),
     [

@@ -254,6 +254,12 @@ def test_the_readme_names_every_alarm_and_counts_the_metrics_that_are_billed_for
         assert f"`{alarm.name.removeprefix('consumer-')}`" in text
 
 
+def test_the_readme_has_a_question_for_every_log_query() -> None:
+    text = (HOUSE / "ecs" / "README.md").read_text()
+    for _, query in of_type("Logs::QueryDefinition"):
+        assert f"| `{query['Name'].rpartition('/')[2]}`" in text
+
+
 def test_the_image_and_the_wheel_have_the_template() -> None:
     assert "COPY ecs/template.yaml ecs/" in (HOUSE / "Dockerfile").read_text()
     assert "!ecs/template.yaml" in (HOUSE / ".dockerignore").read_text()
