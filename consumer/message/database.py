@@ -88,11 +88,10 @@ def _on_sqlite(target: URL, options: dict[str, Any], *, reads: bool) -> Engine:
     return made
 
 
-def of(settings: Settings, connections: int, *, statement_seconds: float = STATEMENT, ping: bool = False) -> Engine:
+def of(settings: Settings, connections: int, *, ping: bool = False) -> Engine:
     """Make an engine for the ledger's database."""
     assert settings.database_url is not None
-    url = settings.database_url.get_secret_value()
-    return engine(url, connections, statement_seconds=statement_seconds, ping=ping)
+    return engine(settings.database_url.get_secret_value(), connections, ping=ping)
 
 
 def away(error: BaseException) -> bool:

@@ -237,9 +237,8 @@ class Ledger:
         held = and_(self._is(claim.key), row.fence == claim.fence, row.claimed_until.is_not(None))
         change = update(ledger).where(held).values(values)
         if within is not None:
-            return (
-                within.execute(change, execution_options={"schema_translate_map": {None: self._schema}}).rowcount == 1
-            )
+            in_full = {"schema_translate_map": {None: self._schema}}
+            return within.execute(change, execution_options=in_full).rowcount == 1
         with self._engine.begin() as connection:
             if connection.execute(change).rowcount == 1:
                 return True

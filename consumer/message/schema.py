@@ -95,14 +95,11 @@ def migrate(engine: Engine) -> bool:
 
     Raises LedgerError when the database's schema is newer than this program, or a table with its name is another one.
     """
-    on_postgresql = engine.dialect.name == "postgresql"
-    if on_postgresql:  # what another one has done must be seen, once it has been waited for
-        engine = engine.execution_options(isolation_level="READ COMMITTED")
     with engine.begin() as connection:
         if _found(connection) == newest():
             return False
     with engine.begin() as connection:
-        if on_postgresql:  # SQLite's transactions begin with the lock on the whole file
+        if engine.dialect.name == "postgresql":  # SQLite's transactions begin with the lock on the whole file
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         found = _found(connection)
         if found == newest():

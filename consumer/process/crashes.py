@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from consumer.process import whole
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -53,9 +55,7 @@ class Crashes:
         record = Record(before.crashes + 1, before.alone + alone, life)
         self._folder.mkdir(exist_ok=True)
         path = self._path(message_id)
-        beside = path.with_suffix(".new")
-        beside.write_text(json.dumps(asdict(record)))
-        beside.rename(path)
+        whole.replace(str(path), str(path.with_suffix(".new")), json.dumps(asdict(record)).encode())
         return record
 
     def forget(self, message_id: str) -> None:

@@ -60,12 +60,17 @@ def test_a_pid_that_has_come_round_again_does_not_keep_an_old_file(lives: Lives,
     assert not path.exists()
 
 
-def test_a_life_that_has_ended_and_was_not_judged_is_not_swept_with_another_one(
-    lives: Lives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def born(lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a process started, which has ended since."""
     monkeypatch.setattr(pulse, "started", lambda _: 7)
     lives.born(DEAD)
     monkeypatch.undo()
+
+
+def test_a_life_that_has_ended_and_was_not_judged_is_not_swept_with_another_one(
+    lives: Lives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born(lives, monkeypatch)
     path = write(tmp_path, f"worker_00.{DEAD}.7.json", last_receive=3.0)
     lives.sweep()
     assert lives.ended("worker_00", DEAD) == {**ABOUT, "last_receive": 3.0}
@@ -76,9 +81,7 @@ def test_a_life_that_has_ended_and_was_not_judged_is_not_swept_with_another_one(
 def test_the_agent_s_word_of_its_kill_is_among_the_last_words_and_swept_with_them(
     lives: Lives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulse, "started", lambda _: 7)
-    lives.born(DEAD)
-    monkeypatch.undo()
+    born(lives, monkeypatch)
     ending.leave_reason(write(tmp_path, f"worker_00.{DEAD}.7.json", in_hand={}), "it is frozen", suspects=True)
     assert lives.ended("worker_00", DEAD) == {**ABOUT, "in_hand": {}, "killed": "it is frozen", "suspects": True}
     lives.sweep()

@@ -75,6 +75,16 @@ class Desk:
     def deliver(self) -> asyncio.Task[Outcome]:
         return asyncio.ensure_future(self.delivery.deliver(message()))
 
+    async def stopped(self) -> Outcome:
+        """Deliver, be told to stop meanwhile, and have no more time than for the last words."""
+        delivery = self.deliver()
+        await self.clock.advance(5)
+        self.life.stop.tell("SIGTERM")
+        self.life.stop.finish()
+        await self.clock.advance(2.1)
+        assert delivery.done()
+        return delivery.result()
+
     def write(self, context: Context) -> None:
         context.session.execute(text("SELECT 1"))
 
@@ -314,12 +324,7 @@ async def test_at_stop_the_database_has_two_seconds_and_then_the_queue_is_told(
         desk.lane.hangs = hangs
 
     desk.work = work
-    delivery = desk.deliver()
-    await desk.clock.advance(5)
-    desk.life.stop.tell("SIGTERM")
-    desk.life.stop.finish()
-    await desk.clock.advance(2.1)
-    assert delivery.done()
+    await desk.stopped()
     assert desk.journal[-1] == last
 
 
@@ -341,12 +346,7 @@ async def test_at_stop_what_is_rejected_is_dead_lettered_though_it_had_written_a
         raise Rejected("not an order")
 
     desk.work = work
-    delivery = desk.deliver()
-    await desk.clock.advance(5)
-    desk.life.stop.tell("SIGTERM")
-    desk.life.stop.finish()
-    await desk.clock.advance(2.1)
-    assert isinstance(await delivery, Reject)
+    assert isinstance(await desk.stopped(), Reject)
 
 
 async def test_idle_connections_of_sessions_are_dropped_with_the_database(desk: Desk) -> None:
