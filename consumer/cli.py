@@ -22,10 +22,13 @@ COMMANDS = {
     "health": ("consumer.container.health", "exit with 0 while the container consumes, 1 otherwise"),
     "settings": ("consumer.desk.settings", "show every setting, its value and its source"),
     "send": ("consumer.desk.send", "send a file of JSON lines to the queue"),
-    "plan": ("consumer.desk.plan", "say how many containers a day needs, and what it costs"),
+    "plan": ("consumer.desk.planning.plan", "say how many containers a day needs, and what it costs"),
     "ledger": ("consumer.desk.ledger", "make the ledger's table, remove what has expired, count its rows"),
     "failed": ("consumer.desk.failed", "look at failed messages, send them back or remove them"),
-    "rehearse": ("consumer.desk.rehearse", "simulate a day of the fleet, or a thousand, before it is deployed"),
+    "rehearse": (
+        "consumer.desk.planning.rehearse",
+        "simulate a day of the fleet, or a thousand, before you deploy",
+    ),
     "demo": ("consumer.local.demo", "drain a local queue on this machine, with no account"),
 }
 

@@ -47,6 +47,9 @@ MAY_IMPORT = {
 }
 """The floors: an import goes down, never up."""
 
+FLEET = ["consumer.fleet.cloud", "consumer.fleet.planning", "consumer.fleet.rehearsal"]
+"""The rooms of many containers, from the ground up: what AWS does, what is planned with it, a day of it."""
+
 EXTRAS = {"rich", "roto", "yaml"}  # what only `consumer[demo]` or `[plan]` installs may be imported where it is used
 CLOCKS = {"consumer.clock", "consumer.testing.clock"}
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
@@ -125,6 +128,15 @@ def test_an_import_goes_down_and_never_up(module: str) -> None:
     assert room in MAY_IMPORT, f"{module} is in a room that the house does not know"
     wrong = {name for name in needs(module, run=False) if room_of(name) not in MAY_IMPORT[room]}
     assert not wrong, f"{module} ({room}) may not import {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("room", FLEET)
+def test_the_fleets_rooms_stand_on_one_another(room: str) -> None:
+    above = tuple(f"{name}." for name in FLEET[FLEET.index(room) + 1 :])
+    inside = [module for module in MODULES if module.startswith(f"{room}.")]
+    assert inside
+    wrong = {(module, name) for module in inside for name in needs(module, run=False) if name.startswith(above)}
+    assert not wrong, f"{room} may not import {sorted(wrong)}"
 
 
 def test_no_import_goes_in_a_circle() -> None:

@@ -15,12 +15,12 @@ import pytest
 from moto import mock_aws
 from moto.cloudformation.models import ChangeSet
 
-from consumer.desk import account
-from consumer.desk.deploy import arguments as deploying
-from consumer.desk.deploy import deploy
-from consumer.desk.stack import Stack
-from consumer.desk.teardown import arguments as tearing_down
-from consumer.desk.teardown import teardown
+from consumer.desk.stack import account
+from consumer.desk.stack.deploy import arguments as deploying
+from consumer.desk.stack.deploy import deploy
+from consumer.desk.stack.stack import Stack
+from consumer.desk.stack.teardown import arguments as tearing_down
+from consumer.desk.stack.teardown import teardown
 from consumer.testing import FakeClock
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from consumer.desk import account, push
-from consumer.desk.stack import Stack, State
+from consumer.desk.stack import account, push
+from consumer.desk.stack.stack import Stack, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

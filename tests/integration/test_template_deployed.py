@@ -16,8 +16,8 @@ import pytest
 from cfnlint.api import ManualArgs, lint
 from moto import mock_aws
 
-from consumer.fleet.intrinsics import Resolver, loaded
-from consumer.fleet.parameters import values_of
+from consumer.fleet.cloud.intrinsics import Resolver, loaded
+from consumer.fleet.cloud.parameters import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from consumer.fleet import price
-from consumer.fleet.bills import Market
-from consumer.fleet.calibration import Calibration
-from consumer.fleet.workload import Workload
+from consumer.fleet.planning import price
+from consumer.fleet.planning.bills import Market
+from consumer.fleet.planning.calibration import Calibration
+from consumer.fleet.planning.workload import Workload
 
 HOUR = 3600.0
 USUAL = Workload(2000, 30.0, 165.0, 300.0, 4 * HOUR, 9 * HOUR)  # the example of the documentation

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from consumer.fleet import metrics
-from consumer.fleet.arrivals import Arrivals, Burst
-from consumer.fleet.durations import Between, Durations
-from consumer.fleet.faults import Faults
-from consumer.fleet.rehearsal import Day, Scene, day
-from consumer.fleet.setup import Deployed
+from consumer.fleet.rehearsal.arrivals import Arrivals, Burst
+from consumer.fleet.rehearsal.day import Day, Scene, day
+from consumer.fleet.rehearsal.durations import Between, Durations
+from consumer.fleet.rehearsal.faults import Faults
+from consumer.fleet.rehearsal.setup import Deployed
 
 if TYPE_CHECKING:
-    from consumer.fleet.board import Board
+    from consumer.fleet.rehearsal.board import Board
 
 HOUR = 3600.0
 OPENS, DEADLINE = 4 * HOUR, 9 * HOUR

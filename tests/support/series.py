@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.fleet.metricmath import USUAL, Query, Reading, Series, Source, evaluate
+from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series, Source, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.cli import main
-from consumer.desk.workload import clock
+from consumer.desk.planning.workload import clock
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer import cli
-from consumer.fleet import intrinsics
+from consumer.fleet.cloud import intrinsics
 
 if TYPE_CHECKING:
     from pathlib import Path

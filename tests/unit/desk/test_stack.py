@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from consumer.desk import account, deploy, given
-from consumer.desk.stack import LOOK_EVERY, Stack
+from consumer.desk.stack import account, deploy, given
+from consumer.desk.stack.stack import LOOK_EVERY, Stack
 from consumer.errors import ConsumerError
 from consumer.testing import FakeClock
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from consumer.fleet.alarms import Alarm, Missing, Watch, judge, latest
-from consumer.fleet.metricmath import Query, Source
+from consumer.fleet.cloud.alarms import Alarm, Missing, Watch, judge, latest
+from consumer.fleet.cloud.metricmath import Query, Source
 from support.series import BEGIN, series, until
 
 if TYPE_CHECKING:
-    from consumer.fleet.alarms import Comparison, State
+    from consumer.fleet.cloud.alarms import Comparison, State
 
 METRIC = Query("m", Source("Test", "m", (), "Maximum"))
 THREE = Alarm("three", (METRIC,), "GreaterThanThreshold", 5, evaluation_periods=3, datapoints_to_alarm=3)

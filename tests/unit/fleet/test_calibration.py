@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.fleet import calibration
-from consumer.fleet.calibration import FIGURES, Calibration, CalibrationError
+from consumer.fleet.planning import calibration
+from consumer.fleet.planning.calibration import FIGURES, Calibration, CalibrationError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from consumer.fleet import capacity
-from consumer.fleet.bills import NEAR, bill, recommended
-from consumer.fleet.calibration import Calibration
-from consumer.fleet.capacity import Limits, Shape
 from consumer.fleet.need import Backlog, Fleet, Pace, needed
-from consumer.fleet.sizes import SIZES, Size
+from consumer.fleet.planning import capacity
+from consumer.fleet.planning.bills import NEAR, bill, recommended
+from consumer.fleet.planning.calibration import Calibration
+from consumer.fleet.planning.capacity import Limits, Shape
+from consumer.fleet.planning.sizes import SIZES, Size
 from consumer.settings import Settings
 from support.plans import HOUR, TOKYO, USUAL, calibrations, runs, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumer.fleet.workload import Workload
+    from consumer.fleet.planning.workload import Workload
 
 LITTLE = 1e-6  # seconds that a sum of fractions may be off
 

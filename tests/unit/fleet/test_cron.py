@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from consumer.errors import TemplateError
-from consumer.fleet.cron import Schedule, fields
+from consumer.fleet.cloud.cron import Schedule, fields
 
 TOKYO, PARIS = ZoneInfo("Asia/Tokyo"), ZoneInfo("Europe/Paris")
 

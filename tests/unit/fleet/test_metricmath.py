@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.errors import TemplateError
-from consumer.fleet.metricmath import USUAL, Query, check, evaluate
+from consumer.fleet.cloud.metricmath import USUAL, Query, check, evaluate
 from support.series import BEGIN, source, worked_out
 
 FIRST, SECOND = "30 20 0 0", "20 - 20 -"  # the guide's metric1 and metric2

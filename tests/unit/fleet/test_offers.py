@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from consumer.fleet import capacity, price
-from consumer.fleet.bills import ALARM_METRICS, METRICS, Market, bill
-from consumer.fleet.calibration import Calibration
-from consumer.fleet.capacity import Fleet, Limits, Shape
-from consumer.fleet.offers import Offer, advice, offers
-from consumer.fleet.plan import Request, plan
-from consumer.fleet.sizes import Size
+from consumer.fleet.planning import capacity, price
+from consumer.fleet.planning.bills import ALARM_METRICS, METRICS, Market, bill
+from consumer.fleet.planning.calibration import Calibration
+from consumer.fleet.planning.capacity import Fleet, Limits, Shape
+from consumer.fleet.planning.offers import Offer, advice, offers
+from consumer.fleet.planning.plan import Request, plan
+from consumer.fleet.planning.sizes import Size
 from support.plans import HOUR, TOKYO, USUAL, workloads
 
 if TYPE_CHECKING:
-    from consumer.fleet.workload import Workload
+    from consumer.fleet.planning.workload import Workload
 
 TWO = Fleet(Shape(Size(256, 1024), 12), 2, 5)
 HOURLY = 0.25 * 0.04045 + 0.00442 + 0.005  # dollars of one of them, with its address

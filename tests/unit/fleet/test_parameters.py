@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.fleet import bills, capacity
-from consumer.fleet.overrides import parameters
-from consumer.fleet.plan import Request, plan
-from consumer.fleet.sizes import SIZES
+from consumer.fleet.planning import bills, capacity
+from consumer.fleet.planning.overrides import parameters
+from consumer.fleet.planning.plan import Request, plan
+from consumer.fleet.planning.sizes import SIZES
 from support.plans import HOUR, TOKYO, USUAL
 
 if TYPE_CHECKING:
-    from consumer.fleet.workload import Workload
+    from consumer.fleet.planning.workload import Workload
 
 TEMPLATE = Path(__file__).parents[3] / "ecs" / "template.yaml"
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from consumer.fleet import capacity
-from consumer.fleet.bounds import bears
-from consumer.fleet.calibration import Calibration
-from consumer.fleet.capacity import Limits
-from consumer.fleet.plan import ImpossibleError, Request, growth, plan
+from consumer.fleet.planning import capacity
+from consumer.fleet.planning.bounds import bears
+from consumer.fleet.planning.calibration import Calibration
+from consumer.fleet.planning.capacity import Limits
+from consumer.fleet.planning.plan import ImpossibleError, Request, growth, plan
 from support.plans import TOKYO, USUAL, workloads
 
 if TYPE_CHECKING:
-    from consumer.fleet.workload import Workload
+    from consumer.fleet.planning.workload import Workload
 
 
 def shares(request: Request) -> dict[str, float]:

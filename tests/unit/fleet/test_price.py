@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.fleet import price
-from consumer.fleet.price import ITEMS, PriceError
+from consumer.fleet.planning import price
+from consumer.fleet.planning.price import ITEMS, PriceError
 
 if TYPE_CHECKING:
     from pathlib import Path

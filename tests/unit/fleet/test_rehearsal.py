@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.fleet.arrivals import Burst, Trickle
-from consumer.fleet.durations import Between, Lognormal
-from consumer.fleet.rehearsal import day as rehearse
+from consumer.fleet.rehearsal.arrivals import Burst, Trickle
+from consumer.fleet.rehearsal.day import day as rehearse
+from consumer.fleet.rehearsal.durations import Between, Lognormal
 from support.rehearsals import DEADLINE, DEPLOYED, HOUR, OPENS, Follow, played, scene
 
 few = settings(max_examples=15)

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from consumer.fleet.alarms import Alarm
-from consumer.fleet.cron import Schedule
-from consumer.fleet.metricmath import Query, Source
-from consumer.fleet.scaling import Adjustment, Scaler, Step, StepPolicy, Target, TargetTracking
+from consumer.fleet.cloud.alarms import Alarm
+from consumer.fleet.cloud.cron import Schedule
+from consumer.fleet.cloud.metricmath import Query, Source
+from consumer.fleet.cloud.scaling import Adjustment, Scaler, Step, StepPolicy, Target, TargetTracking
 from support.series import BEGIN, series, until
 
 METRIC = Query("m", Source("Test", "m", (), "Maximum"))

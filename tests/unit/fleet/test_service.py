@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from consumer import clock
-from consumer.fleet.durations import Between
-from consumer.fleet.events import Events
-from consumer.fleet.faults import Faults, Platform
-from consumer.fleet.service import LEASE, Service
-from consumer.fleet.work import TURNAROUND, Work
+from consumer.fleet.rehearsal.durations import Between
+from consumer.fleet.rehearsal.events import Events
+from consumer.fleet.rehearsal.faults import Faults, Platform
+from consumer.fleet.rehearsal.service import LEASE, Service
+from consumer.fleet.rehearsal.work import TURNAROUND, Work
 from support.rehearsals import DEPLOYED
 
 PLATFORM = Platform(start=(60.0, 60.0))

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.fleet import hard, policies, setup, template
-from consumer.fleet.days import Kind, summary
-from consumer.fleet.scaling import TargetTracking
+from consumer.fleet.cloud import template
+from consumer.fleet.cloud.scaling import TargetTracking
+from consumer.fleet.rehearsal import hard, policies, setup
+from consumer.fleet.rehearsal.days import Kind, summary
 from support.plans import TOKYO
 from support.rehearsals import DEADLINE, HOUR, OPENS, scene
 

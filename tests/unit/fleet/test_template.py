@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.errors import TemplateError
-from consumer.fleet.cron import Schedule
-from consumer.fleet.intrinsics import Resolver, loaded
-from consumer.fleet.scaling import Step, StepPolicy, Target, TargetTracking
-from consumer.fleet.template import Deployment, read
+from consumer.fleet.cloud.cron import Schedule
+from consumer.fleet.cloud.intrinsics import Resolver, loaded
+from consumer.fleet.cloud.scaling import Step, StepPolicy, Target, TargetTracking
+from consumer.fleet.cloud.template import Deployment, read
 
 if TYPE_CHECKING:
-    from consumer.fleet.alarms import Alarm
+    from consumer.fleet.cloud.alarms import Alarm
 
 SHIPPED = Path(__file__).parents[3] / "ecs" / "template.yaml"
 

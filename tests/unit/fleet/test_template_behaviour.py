@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from consumer.fleet.alarms import MORE, judge, series_of
-from consumer.fleet.metricmath import Query, Reading, Series
-from consumer.fleet.template import read
+from consumer.fleet.cloud.alarms import MORE, judge, series_of
+from consumer.fleet.cloud.metricmath import Query, Reading, Series
+from consumer.fleet.cloud.template import read
 from support.series import BEGIN, known, series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from consumer.fleet.alarms import Alarm, State
+    from consumer.fleet.cloud.alarms import Alarm, State
 
 READINGS = [
     reading

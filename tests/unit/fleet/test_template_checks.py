@@ -13,9 +13,9 @@ import pytest
 
 from consumer import environment
 from consumer.fleet import metrics
-from consumer.fleet.intrinsics import loaded
-from consumer.fleet.scaling import StepPolicy
-from consumer.fleet.template import read, resolved
+from consumer.fleet.cloud.intrinsics import loaded
+from consumer.fleet.cloud.scaling import StepPolicy
+from consumer.fleet.cloud.template import read, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,4 +263,4 @@ def test_the_readme_has_a_question_for_every_log_query() -> None:
 def test_the_image_and_the_wheel_have_the_template() -> None:
     assert "COPY ecs/template.yaml ecs/" in (HOUSE / "Dockerfile").read_text()
     assert "!ecs/template.yaml" in (HOUSE / ".dockerignore").read_text()
-    assert '"ecs/template.yaml" = "consumer/fleet/template.yaml"' in (HOUSE / "pyproject.toml").read_text()
+    assert '"ecs/template.yaml" = "consumer/fleet/cloud/template.yaml"' in (HOUSE / "pyproject.toml").read_text()

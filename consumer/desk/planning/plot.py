@@ -1,0 +1,124 @@
+"""Draws rehearsed days: one day minute by minute, many as distributions; as PNG, or in a page of HTML."""
+
+from __future__ import annotations
+
+import io
+from html import escape
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from consumer.desk.planning.rehearsepage import page
+from consumer.errors import ConsumerError, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from consumer.fleet.rehearsal.day import Day
+    from consumer.fleet.rehearsal.days import Kind
+
+Figure: TypeAlias = Any  # matplotlib is an optional extra
+
+HOUR = 3600.0
+KINDS = (".png", ".html")
+WIDTH, HEIGHT = 10.0, 6.0  # inches
+BINS = 40
+PAGE = """<!doctype html>
+<meta charset="utf-8">
+<title>Rehearsed days</title>
+<style>body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em }}
+svg {{ max-width: 100%; height: auto }} pre {{ overflow-x: auto; font-size: 13px }}</style>
+<h1>Rehearsed days</h1>
+{drawing}
+<pre>{text}</pre>
+"""
+
+
+class Plotter:
+    """Draws into the files that were asked for. Raises ConsumerError where it cannot, before anything is rehearsed."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._library: Any = None
+        for path in paths:
+            if path.suffix not in KINDS:
+                raise ConsumerError(
+                    problem("--plot", f"a name that ends in {' or '.join(KINDS)}", str(path), "name it so")
+                )
+        if paths:
+            try:
+                import_module("matplotlib").use("Agg")
+            except ModuleNotFoundError as error:
+                remedy = "pip install 'consumer[plan]', or leave out --plot"
+                raise ConsumerError(problem("--plot", "the extra `plan`", f"no {error.name}", remedy)) from error
+            self._library = import_module("matplotlib.pyplot")
+
+    def draw(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Iterator[Path]:
+        """Draw; give each file that is written."""
+        for path in self._paths:
+            figure = self._figure(kinds, played)
+            try:
+                if path.suffix == ".png":
+                    figure.savefig(path, dpi=120)
+                else:
+                    path.write_text(
+                        PAGE.format(drawing=_svg(figure), text=escape(page(kinds, played))), encoding="utf-8"
+                    )
+            except OSError as error:
+                raise ConsumerError(
+                    problem("--plot", "a file that can be written", str(error), "name another")
+                ) from error
+            finally:
+                self._library.close(figure)
+            yield path
+
+    def _figure(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Figure:
+        if all(len(days) == 1 for days in played.values()):
+            return self._days(kinds, {name: days[0] for name, days in played.items()})
+        return self._distributions(kinds, played)
+
+    def _days(self, kinds: Mapping[str, Kind], played: Mapping[str, Day]) -> Figure:
+        """One day: the backlog above, the containers below, the deadline through both."""
+        figure, (backlog, containers) = self._library.subplots(
+            2, 1, sharex=True, figsize=(WIDTH, HEIGHT), layout="constrained"
+        )
+        for name, day in played.items():
+            hours = [moment.now / HOUR for moment in day.timeline]
+            backlog.plot(hours, [moment.backlog for moment in day.timeline], label=name)
+            containers.step(hours, [moment.running for moment in day.timeline], where="post", label=name)
+        scene = next(iter(kinds.values())).scene
+        for axes, label in ((backlog, "messages left"), (containers, "containers running")):
+            axes.axvline(scene.deadline / HOUR, color="crimson", linestyle="--", label="deadline")
+            axes.set_ylabel(label)
+            axes.set_ylim(bottom=0)
+            axes.grid(alpha=0.3)
+        latest = max([scene.deadline, *(day.finish or 0 for day in played.values())])
+        containers.set_xlim(scene.start / HOUR - 0.25, latest / HOUR + 0.75)
+        containers.xaxis.set_major_formatter(lambda hour, _: f"{int(hour) % 24:02d}:{round(hour % 1 * 60):02d}")
+        backlog.legend()
+        return figure
+
+    def _distributions(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Figure:
+        """Many days: when they were done above, what they took over the least possible below."""
+        figure, (finish, over) = self._library.subplots(2, 1, figsize=(WIDTH, HEIGHT), layout="constrained")
+        for name, days in played.items():
+            ends = [day.finish / HOUR for day in days if day.finish is not None]
+            finish.hist(ends, bins=BINS, alpha=0.5, label=f"{name} ({len(ends):,} of {len(days):,} days)")
+            over.hist([day.over_bound for day in days], bins=BINS, alpha=0.5, label=name)
+        scene = next(iter(kinds.values())).scene
+        finish.axvline(scene.deadline / HOUR, color="crimson", linestyle="--", label="deadline")
+        finish.set_xlabel("hour at which the last message was done")
+        over.set_xlabel("container-seconds over the least possible")
+        for axes in (finish, over):
+            axes.set_ylabel("days")
+            axes.grid(alpha=0.3)
+        finish.legend()
+        return figure
+
+
+def _svg(figure: Figure) -> str:
+    """Give the drawing as a part of a page."""
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg")
+    text = drawn.getvalue()
+    return text[text.index("<svg") :]

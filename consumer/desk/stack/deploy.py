@@ -1,0 +1,165 @@
+"""`scripts/deploy`: the fleet's template, checked, compared with what there is, and put in force."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from consumer.clock import Clock
+from consumer.desk import terminal
+from consumer.desk.stack import account, given
+from consumer.desk.stack.stack import Stack, State
+from consumer.desk.table import table
+from consumer.errors import ConsumerError, problem
+from consumer.fleet.cloud import intrinsics, template
+from consumer.fleet.cloud.parameters import values_of
+from consumer.fleet.planning.sizes import SIZES, Size
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping, Sequence
+
+NEW: account.Answers = {  # how CloudFormation would answer, were this the first deployment
+    "describe_stacks": [{"Stacks": []}, {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}],
+    "describe_change_set": [{"Status": "CREATE_COMPLETE", "Changes": []}],
+}
+AFTERWARDS = {
+    "DashboardUrl": "dashboard",
+    "QueueUrl": "queue",
+    "DeadLetterQueueUrl": "dead letters",
+    "ClusterName": "cluster",
+    "ServiceName": "service",
+    "LogGroupName": "logs",
+    "RepositoryUri": "repository",
+}
+
+
+def arguments(argv: Sequence[str] | None = None) -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser(prog="scripts/deploy", description="Make the fleet, or change it to what is given.")
+    add = parser.add_argument
+    add("stack", help="its name, such as orders")
+    add("parameters", nargs="*", metavar="Name=Value", help="those that are not given stay as they are in the stack")
+    add("--file", action="append", default=[], type=Path, help="more of them, as `consumer plan` prints them")
+    add("--template", type=Path, metavar="FILE", help="your own template (default: ecs/template.yaml)")
+    add("--review", action="store_true", help="show what would change, and change nothing")
+    add("--dry-run", action="store_true", help="check, and print the calls of a first deployment; needs no account")
+    return parser.parse_intermixed_args(argv)
+
+
+def deploy(asked: Namespace) -> int:
+    """Deploy; return 0, or 1 when it failed."""
+    text, given_now = template.file(asked.template).read_text(encoding="utf-8"), wanted(asked)
+    values_of(_declared(text), given_now)  # a slip is said before anybody is asked
+    clients = account.shown(NEW) if asked.dry_run else account.real
+    stack = Stack(clients("cloudformation"), Clock(), asked.stack)
+    state = stack.state()
+    _check_state(asked.stack, state)
+    kept = _check(text, given_now, state, known=not asked.dry_run)
+    changes = stack.propose(text, _passed(given_now, kept), new=state is None)
+    if asked.dry_run:
+        stack.execute()
+        return 0
+    print(_changes(changes))
+    if asked.review:
+        if changes is not None:
+            stack.discard(new=state is None)
+        return 0
+    after = state if changes is None else stack.execute()
+    if changes is not None and not (after and after.deployed):
+        return _failed(stack, after, new=state is None)
+    print(_afterwards(asked.stack, after or State("")))
+    return 0
+
+
+def wanted(asked: Namespace) -> dict[str, str]:
+    """Give the parameters that were asked for: the command line wins, and a zone brings its own offset."""
+    wanted: dict[str, str] = {}
+    for path in asked.file:
+        wanted |= given.of_file(path)
+    said = given.of_words(asked.parameters)
+    wanted |= said
+    if "TimeZone" in wanted and "UtcOffset" not in (said if "TimeZone" in said else wanted):
+        wanted["UtcOffset"] = f"{template.standard_offset(wanted['TimeZone']):g}"
+    return wanted
+
+
+def _declared(text: str) -> dict[str, Any]:
+    try:
+        declared: dict[str, Any] = intrinsics.loaded(text)["Parameters"]
+    except ModuleNotFoundError as error:
+        remedy = "scripts/install plan"
+        raise ConsumerError(problem("scripts/deploy", "the extra `plan`", f"no {error.name}", remedy)) from error
+    return declared
+
+
+def _check_state(name: str, state: State | None) -> None:
+    """Refuse a stack that CloudFormation would not change, and say what helps. Raises ConsumerError."""
+    status = state.status if state else ""
+    if status.endswith("_IN_PROGRESS"):
+        remedy = "wait for its end"
+    elif status.startswith(("ROLLBACK", "DELETE")) or status == "CREATE_FAILED":
+        remedy = f"scripts/teardown {name}"
+    elif status == "UPDATE_ROLLBACK_FAILED":
+        remedy = f"aws cloudformation continue-update-rollback --stack-name {name}"
+    else:
+        return
+    raise ConsumerError(problem(name, "a stack that can be changed", status, f"{remedy}, then deploy again"))
+
+
+def _check(text: str, wanted: Mapping[str, str], state: State | None, *, known: bool) -> list[str]:
+    """Refuse what CloudFormation, or Fargate minutes later, would refuse. Raises ConsumerError.
+
+    known: whether there is a stack is known, and so what it need not be told again. Returns the parameters that stay
+    as they are.
+    """
+    declared = _declared(text)
+    kept = {name: value for name, value in (state.parameters if state else {}).items() if name in declared}
+    planned = template.read(text, **{**kept, **wanted})
+    missing = [name for name, rules in declared.items() if "Default" not in rules and name not in {*kept, *wanted}]
+    if missing and known:
+        remedy = "give each as Name=Value"
+        raise ConsumerError(problem("a first deployment", "parameters " + ", ".join(missing), "none of them", remedy))
+    if Size(planned.cpu, planned.memory_mib) not in SIZES:
+        allowed = ", ".join(str(one.memory) for one in SIZES if one.cpu == planned.cpu)
+        wrong = f"{planned.memory_mib} beside Cpu={planned.cpu}"
+        raise ConsumerError(problem("parameter Memory", f"one of {allowed}", wrong, "Fargate has no other sizes"))
+    return sorted(kept.keys() - wanted.keys())
+
+
+def _passed(wanted: Mapping[str, str], kept: Sequence[str]) -> list[dict[str, Any]]:
+    """Give CloudFormation's parameters: what is asked for, and what is to stay as it is."""
+    return [
+        *({"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()),
+        *({"ParameterKey": name, "UsePreviousValue": True} for name in kept),
+    ]
+
+
+def _changes(changes: list[dict[str, Any]] | None) -> str:
+    if not changes:
+        return "Nothing changes." if changes is None else "No resource changes."
+    rows = [
+        (one["Action"], one["LogicalResourceId"], one["ResourceType"], one.get("Replacement", "").replace("False", ""))
+        for one in changes
+    ]
+    return table(("change", "what", "kind", "by another"), rows)
+
+
+def _failed(stack: Stack, after: State | None, *, new: bool) -> int:
+    terminal.say(f"{stack.name} failed: {after.status if after else 'it is gone'}. Why, the cause first:")
+    terminal.some(stack.failures())
+    terminal.say("All that was made is removed again." if new else "What there was before is in force again.")
+    return account.FAILED
+
+
+def _afterwards(name: str, state: State) -> str:
+    lines = [f"{name} is deployed. What to look at:"]
+    lines += [f"  {title:12}  {state.outputs[key]}" for key, title in AFTERWARDS.items() if key in state.outputs]
+    if not state.parameters.get("Image"):
+        lines.append(f"No container starts without an image. Next: scripts/push-image {name} FOLDER, which says how.")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(account.run("deploy", deploy, arguments()))

@@ -1,0 +1,280 @@
+"""Reads `ecs/template.yaml` and values for its parameters into what they would deploy. Pure.
+
+The rehearsal runs what is deployed: its alarms, policies, schedules and sizes are in no other place than the template.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from consumer.errors import TemplateError, problem
+from consumer.fleet.cloud.alarms import COMPARED, PERIOD, Alarm
+from consumer.fleet.cloud.cron import Schedule, fields
+from consumer.fleet.cloud.intrinsics import Resolver, loaded
+from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Source, check
+from consumer.fleet.cloud.parameters import values_of
+from consumer.fleet.cloud.scaling import COOLDOWN, Policy, Scaler, Step, StepPolicy, Target, TargetTracking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+NAME = "template.yaml"
+SPOT = "FARGATE_SPOT"
+ANY_DAY, NO_TIME = datetime(2026, 1, 1, tzinfo=UTC), timedelta()  # a zone's standard time hardly ever moves
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a template with its parameters deploys.
+
+    cpu: units, 1024 a vCPU. settings: the container's environment. slots: messages that a container has in hand at
+    once. target: the bounds that a deployment puts in force, with as many containers as there are before the first
+    schedule. alarms: all of them; those whose actions name a policy scale, the others tell people. on_demand:
+    containers that are never Spot. spot_share: Spot's of the others.
+    """
+
+    cpu: int
+    memory_mib: int
+    architecture: str
+    settings: Mapping[str, str]
+    processes: int
+    slots: int
+    stop_timeout: float
+    on_demand: int
+    spot_share: float
+    target: Target
+    schedules: tuple[Schedule, ...]
+    policies: tuple[Policy, ...]
+    alarms: tuple[Alarm, ...]
+
+    @property
+    def most(self) -> int:
+        """Containers that there are at most."""
+        return max([self.target.maximum, *(one.maximum for one in self.schedules if one.maximum is not None)])
+
+    def scaler(self, reading: Reading = USUAL) -> Scaler:
+        """Give what scales it, at its beginning."""
+        names = {policy.name for policy in self.policies}
+        alarms = [alarm for alarm in self.alarms if names.intersection(alarm.actions)]
+        return Scaler(self.target, self.policies, alarms, self.schedules, reading)
+
+
+def read(template: str | Path | None = None, /, **parameters: object) -> Deployment:
+    """Read a template with values for its parameters; those that are not given have their defaults.
+
+    template: the file, or its text; the shipped one where none is given. Raises TemplateError, which names the
+    parameter or the part that is wrong.
+    """
+    text = template if isinstance(template, str) and "\n" in template else file(template).read_text(encoding="utf-8")
+    values, resources = resolved(text, **parameters)
+    if "UtcOffset" in parameters:
+        _check_offset(values["TimeZone"], _number("UtcOffset", values["UtcOffset"]))
+    return Reader(resources).deployment()
+
+
+def resolved(text: str, /, **parameters: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the values of a template's parameters, and its resources with nothing left to work out."""
+    whole = loaded(text)
+    if not isinstance(whole, dict) or not isinstance(whole.get("Resources"), dict):
+        raise TemplateError("the template has no Resources")
+    values = values_of(whole.get("Parameters", {}), parameters)
+    resolver = Resolver(whole, values)
+    resources = {
+        name: {**resource, "Properties": resolver.of(resource.get("Properties", {}))}
+        for name, resource in whole["Resources"].items()
+        if "Condition" not in resource or resolver.holds(resource["Condition"])
+    }
+    return values, resources
+
+
+def file(given: str | Path | None = None) -> Path:
+    """Find the template: the given one, else the shipped one. Raises TemplateError."""
+    here = Path(__file__).parent  # in a wheel it lies beside this file, in a checkout in ecs/
+    places = [Path(given)] if given else [here / NAME, here.parents[2] / "ecs" / NAME]
+    for place in places:
+        if place.is_file():
+            return place
+    raise TemplateError(f"expected the fleet's template, found none at {' and '.join(map(str, places))}")
+
+
+class Reader:
+    """Makes a deployment of resources that have been worked out."""
+
+    def __init__(self, resources: Mapping[str, Any]) -> None:
+        self._resources = resources
+        self._policies = {name: _policy(one) for name, one in self._all("ApplicationAutoScaling::ScalingPolicy")}
+
+    def deployment(self) -> Deployment:
+        """Put it together."""
+        task, service = self._one("ECS::TaskDefinition"), self._one("ECS::Service")
+        target = self._one("ApplicationAutoScaling::ScalableTarget")
+        container = task["ContainerDefinitions"][0]
+        settings = {one["Name"]: str(one["Value"]) for one in container["Environment"]}
+        processes, concurrency = (
+            _whole(f"CONSUMER_{one}", settings[f"CONSUMER_{one}"]) for one in ("PROCESSES", "CONCURRENCY")
+        )
+        on_demand, share = _mix(service["CapacityProviderStrategy"])
+        return Deployment(
+            cpu=_whole("Cpu", task["Cpu"]),
+            memory_mib=_whole("Memory", task["Memory"]),
+            architecture=task["RuntimePlatform"]["CpuArchitecture"],
+            settings=settings,
+            processes=processes,
+            slots=processes * concurrency,
+            stop_timeout=_whole("StopTimeout", container["StopTimeout"]),
+            on_demand=on_demand,
+            spot_share=share,
+            target=_bounds("MinCapacity and MaxCapacity", target),
+            schedules=tuple(map(_schedule, target["ScheduledActions"])),
+            policies=tuple(self._policies.values()),
+            alarms=tuple(self._alarm(name, one) for name, one in self._all("CloudWatch::Alarm")),
+        )
+
+    def _all(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        return ((name, one["Properties"]) for name, one in self._resources.items() if one["Type"] == f"AWS::{kind}")
+
+    def _one(self, kind: str) -> dict[str, Any]:
+        found = [properties for _, properties in self._all(kind)]
+        if len(found) != 1:
+            raise TemplateError(f"the template has {len(found)} resources AWS::{kind}; exactly one was expected")
+        return found[0]
+
+    def _alarm(self, name: str, alarm: Mapping[str, Any]) -> Alarm:
+        queries = (
+            _queries(alarm["Metrics"]) if "Metrics" in alarm else (Query("m", _source(alarm, alarm["Statistic"])),)
+        )
+        periods = {
+            _whole("Period", one["MetricStat"]["Period"]) for one in alarm.get("Metrics", []) if "MetricStat" in one
+        }
+        if periods | {_whole("Period", alarm.get("Period", PERIOD))} != {PERIOD}:
+            raise TemplateError(f"{name}: only periods of {PERIOD} s can be rehearsed")
+        if alarm["ComparisonOperator"] not in COMPARED:
+            raise TemplateError(f"{name}: the comparison {alarm['ComparisonOperator']} is not known here")
+        check(queries)
+        periods_evaluated = _whole("EvaluationPeriods", alarm["EvaluationPeriods"])
+        return Alarm(
+            name=alarm.get("AlarmName", name),
+            queries=queries,
+            comparison=alarm["ComparisonOperator"],
+            threshold=_number("Threshold", alarm["Threshold"]),
+            evaluation_periods=periods_evaluated,
+            datapoints_to_alarm=_whole("DatapointsToAlarm", alarm.get("DatapointsToAlarm", periods_evaluated)),
+            missing=alarm.get("TreatMissingData", "missing"),
+            actions=tuple(self._action(one) for one in alarm.get("AlarmActions", [])),
+        )
+
+    def _action(self, name: str) -> str:
+        """Give the name of the policy that an action refers to; what it is otherwise stays as it is."""
+        return self._policies[name].name if name in self._policies else name
+
+
+def _policy(policy: Mapping[str, Any]) -> Policy:
+    name = policy["PolicyName"]
+    if policy["PolicyType"] == "TargetTrackingScaling":
+        tracking = policy["TargetTrackingScalingPolicyConfiguration"]
+        return TargetTracking(
+            name,
+            _queries(tracking["CustomizedMetricSpecification"]["Metrics"]),
+            _number("TargetValue", tracking["TargetValue"]),
+            _whole("ScaleOutCooldown", tracking.get("ScaleOutCooldown", COOLDOWN)),
+            _whole("ScaleInCooldown", tracking.get("ScaleInCooldown", COOLDOWN)),
+            scales_in=not tracking.get("DisableScaleIn", False),
+        )
+    steps = policy["StepScalingPolicyConfiguration"]
+    return StepPolicy(
+        name,
+        steps["AdjustmentType"],
+        tuple(map(_step, steps["StepAdjustments"])),
+        _whole("Cooldown", steps.get("Cooldown", COOLDOWN)),
+        _whole("MinAdjustmentMagnitude", steps.get("MinAdjustmentMagnitude", 1)),
+    )
+
+
+def _step(step: Mapping[str, Any]) -> Step:
+    lower, upper = (
+        None if step.get(name) is None else _number(name, step[name])
+        for name in ("MetricIntervalLowerBound", "MetricIntervalUpperBound")
+    )
+    return Step(lower, upper, _whole("ScalingAdjustment", step["ScalingAdjustment"]))
+
+
+def _queries(metrics: list[dict[str, Any]]) -> tuple[Query, ...]:
+    return tuple(
+        Query(
+            one["Id"],
+            _source(one["MetricStat"]["Metric"], one["MetricStat"]["Stat"]) if "MetricStat" in one else None,
+            one.get("Expression", ""),
+            one.get("ReturnData", True),
+        )
+        for one in metrics
+    )
+
+
+def _source(metric: Mapping[str, Any], statistic: str) -> Source:
+    dimensions = tuple((one["Name"], one["Value"]) for one in metric.get("Dimensions", []))
+    return Source(metric["Namespace"], metric["MetricName"], dimensions, statistic)
+
+
+def _check_offset(zone: str, given: float) -> None:
+    """Refuse an offset that is not the zone's in standard time: metric math knows no time zones, and needs it."""
+    standard = standard_offset(zone)
+    if given != standard:
+        raise TemplateError(problem("parameter UtcOffset", f"{standard:g} for {zone}", f"{given:g}", "correct it"))
+
+
+def standard_offset(zone: str) -> float:
+    """Give the hours that a zone's standard time is ahead of UTC. Raises TemplateError where there is no such zone."""
+    here = ANY_DAY.astimezone(_zone("TimeZone", zone))
+    return ((here.utcoffset() or NO_TIME) - (here.dst() or NO_TIME)) / timedelta(hours=1)
+
+
+def _zone(where: str, name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise TemplateError(f"{where}: expected a time zone such as UTC or Asia/Tokyo, got {name}") from error
+
+
+def _schedule(action: Mapping[str, Any]) -> Schedule:
+    name = action["ScheduledActionName"]
+    zone = _zone(f"schedule {name}", action.get("Timezone", "UTC"))
+    fields(action["Schedule"])
+    bounds = action["ScalableTargetAction"]
+    low, high = (_whole(one, bounds[one]) if one in bounds else None for one in ("MinCapacity", "MaxCapacity"))
+    if low is not None and high is not None:
+        _bounds(f"schedule {name}", bounds)
+    return Schedule(name, action["Schedule"], zone, low, high)
+
+
+def _bounds(where: str, bounds: Mapping[str, Any]) -> Target:
+    low, high = _whole(where, bounds["MinCapacity"]), _whole(where, bounds["MaxCapacity"])
+    if low > high:
+        raise TemplateError(f"{where}: the least, {low}, is more than the most, {high}")
+    return Target(low, high, low)
+
+
+def _mix(strategy: list[dict[str, Any]]) -> tuple[int, float]:
+    """Give the containers that are never Spot, and Spot's share of the others."""
+    weights = {one["CapacityProvider"]: _whole("Weight", one.get("Weight", 0)) for one in strategy}
+    base = sum(_whole("Base", one.get("Base", 0)) for one in strategy if one["CapacityProvider"] != SPOT)
+    if not sum(weights.values()):
+        raise TemplateError("OnDemandWeight and SpotWeight: one of them must be more than 0")
+    return base, weights.get(SPOT, 0) / sum(weights.values())
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError as error:
+        raise TemplateError(f"{name}: expected a number, got {value!r}") from error
+
+
+def _whole(name: str, value: object) -> int:
+    number = _number(name, value)
+    if not number.is_integer():
+        raise TemplateError(f"{name}: expected a whole number, got {value!r}")
+    return int(number)

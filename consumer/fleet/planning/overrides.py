@@ -1,0 +1,51 @@
+"""A plan as parameters of ecs/template.yaml."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from consumer.fleet.planning.plan import Plan
+
+EARLY = 300.0  # seconds before the messages come, for the first containers to be ready
+FREE = 900.0  # seconds after, until which a sleeping queue's own metrics are back (SQS), and the fleet may go to zero
+GRACE = 1800.0  # seconds after the deadline, until nothing more may run
+YEAR = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))  # any: a zone's standard time hardly ever moves
+
+
+def parameters(plan: Plan, zone: str) -> dict[str, str]:
+    """Give the parameters that a plan decides, by their names in the template; what was priced is what is deployed."""
+    fleet, load, market = plan.fleet, plan.request.load, plan.request.market
+    shape = fleet.shape
+    return {
+        "Architecture": "ARM64",
+        "Cpu": str(shape.size.cpu),
+        "Memory": str(shape.size.memory),
+        "Processes": str(shape.processes),
+        "Concurrency": str(shape.concurrency),
+        "OpenContainers": str(fleet.containers),
+        "MaxContainers": str(fleet.most),
+        "OnDemandWeight": "1",
+        "SpotWeight": "0",
+        "AssignPublicIp": "ENABLED" if market.public_ip else "DISABLED",
+        "ExpectedSeconds": f"{load.mean:g}",
+        "TimeZone": zone,
+        "UtcOffset": f"{_standard(zone) / timedelta(hours=1):g}",
+        "OpenTime": _time(load.opens - EARLY),
+        "FreeTime": _time(load.opens + FREE),
+        "Deadline": _time(load.deadline),
+        "CloseTime": _time(load.deadline + GRACE),
+    }
+
+
+def _standard(zone: str) -> timedelta:
+    """Give a zone's distance from UTC without summer time."""
+    here = YEAR.astimezone(ZoneInfo(zone))
+    return (here.utcoffset() or timedelta()) - (here.dst() or timedelta())
+
+
+def _time(since: float) -> str:
+    minutes = int(since) // 60 % (24 * 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

@@ -1,0 +1,227 @@
+"""A simulated day: messages come, containers start, take and stop, alarms are judged; and what it all came to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from consumer import clock
+from consumer.fleet.rehearsal.board import Board
+from consumer.fleet.rehearsal.events import Events
+from consumer.fleet.rehearsal.faults import Faults, Platform
+from consumer.fleet.rehearsal.ideal import Ideal, ideal
+from consumer.fleet.rehearsal.service import Service
+from consumer.fleet.rehearsal.telling import Telling
+from consumer.fleet.rehearsal.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from consumer.fleet.rehearsal.arrivals import Arrivals
+    from consumer.fleet.rehearsal.durations import Durations
+    from consumer.fleet.rehearsal.setup import Deployed
+
+MINUTE = 60.0
+BEFORE = 3600.0  # seconds before the window in which schedules may already act
+DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The day. start, deadline: seconds since midnight of the day on which the window opens."""
+
+    start: float
+    deadline: float
+    arrivals: Arrivals
+    durations: Durations
+    faults: Faults = field(default_factory=Faults)
+    platform: Platform = field(default_factory=Platform)
+
+
+class Planner(Protocol):
+    """What decides how many containers are wanted."""
+
+    def minute(self, now: float, board: Board, desired: int, running: int) -> int:
+        """Say how many, each minute."""
+
+    def apply_again(self) -> None:
+        """Have a deployment apply the template."""
+
+    @property
+    def warns(self) -> bool:
+        """Whether people are being told that the deadline is in danger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One minute of a day, for its plot."""
+
+    now: float
+    backlog: int
+    running: int
+    desired: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a day came to. finish, warned: seconds since midnight, None for never."""
+
+    messages: int
+    finish: float | None
+    deadline_made: bool
+    feasible: bool
+    container_seconds: float
+    lower_bound_seconds: float
+    peak_containers: int
+    started: int
+    cost: float
+    interrupted: int
+    succeeded: int
+    failed: int
+    crashed: int
+    dead: int
+    warned: float | None
+    timeline: tuple[Moment, ...] = ()
+
+    @property
+    def over_bound(self) -> float:
+        """Give the container-seconds for each one that cannot be done without."""
+        return self.container_seconds / self.lower_bound_seconds if self.lower_bound_seconds else math.inf
+
+
+def day(
+    deployed: Deployed,
+    planner: Planner,
+    scene: Scene,
+    seed: object,
+    *,
+    midnight: int = 0,
+    tell: Callable[[float, int], None] | None = None,
+) -> Day:
+    """Rehearse one day. tell: called each simulated minute with the time and the messages that are not done."""
+    rolled = partial(clock.dice, seed)
+    least = ideal(
+        scene.arrivals, scene.durations, rolled,
+        ready=scene.start + scene.platform.start[1], slots=deployed.slots, most=deployed.most,
+    )  # fmt: skip
+    return _Run(deployed, planner, scene, rolled, tell, midnight).play(least)
+
+
+class _Run:
+    """One day, while it is played."""
+
+    def __init__(
+        self,
+        deployed: Deployed,
+        planner: Planner,
+        scene: Scene,
+        dice: Callable[[str], clock.Dice],
+        tell: Callable[[float, int], None] | None,
+        midnight: int,
+    ) -> None:
+        begin = (scene.start - BEFORE) // MINUTE * MINUTE
+        self._deployed, self._planner, self._scene, self._tell = deployed, planner, scene, tell
+        self._events = events = Events(begin)
+        self._work = Work(events, scene.durations, scene.faults, dice)
+        self._service = Service(events, self._work, scene.platform, dice("platform"), deployed)
+        self._board = Board(scene.platform, midnight, (scene.start - BEFORE, scene.start + scene.faults.gap))
+        self._telling = Telling(self._board, self._work, deployed)
+        self._coming: Iterator[tuple[float, int]] = scene.arrivals.times(dice("arrivals"))
+        self._all_sent = False
+        self._warned: float | None = None
+        self._moments: list[Moment] = []
+        self._schedule(begin)
+
+    def play(self, least: Ideal) -> Day:
+        """Let time pass until all is done and every container is gone, or a day is over."""
+        self._events.run()
+        self._service.end_all()
+        self._moments.append(Moment(self._events.now, self._work.visible + self._work.hidden, 0, 0, 0))
+        return self._came_to(least)
+
+    def _schedule(self, begin: float) -> None:
+        events, scene = self._events, self._scene
+        events.at(begin, self._minute)
+        events.at(begin + scene.platform.alarms, self._judge)
+        events.at(begin + 1.0, self._look)
+        if scene.faults.spot_every:
+            events.at(scene.start + scene.faults.spot_every, self._interrupt)
+        if scene.faults.deploy_at is not None:
+            events.at(scene.faults.deploy_at, self._deploy)
+        self._next_arrival()
+
+    def _over(self) -> bool:
+        work, service = self._work, self._service
+        if self._events.now >= self._scene.start - BEFORE + DAY:  # the next day begins
+            return True
+        return self._all_sent and not (work.visible or work.hidden or service.live or service.desired)
+
+    def _next_arrival(self) -> None:
+        coming = next(self._coming, None)
+        if coming is None:
+            self._all_sent = True
+        else:
+            self._events.at(coming[0], self._arrive, coming[1])
+
+    def _arrive(self, count: int) -> None:
+        self._work.arrive(count)
+        self._next_arrival()
+
+    def _minute(self) -> None:
+        now, work, service = self._events.now, self._work, self._service
+        service.minute()
+        running = service.running
+        need = self._telling.minute(now, self._scene.deadline - now, running, service.desired)
+        backlog = work.visible + work.hidden
+        self._moments.append(Moment(now, backlog, len(running), service.desired, need))
+        if self._tell is not None:
+            self._tell(now, backlog)
+        self._events.at(now + MINUTE, self._minute)
+
+    def _judge(self) -> None:
+        now = self._events.now
+        self._board.arrive(now)
+        service = self._service
+        service.want(self._planner.minute(now, self._board, service.desired, len(service.running)))
+        if self._warned is None and self._planner.warns:
+            self._warned = now
+        self._events.at(now + MINUTE, self._judge)
+
+    def _look(self) -> None:
+        self._service.look()
+        if self._over():
+            self._events.stop()
+        self._events.at(self._events.now + self._scene.platform.look, self._look)
+
+    def _interrupt(self) -> None:
+        self._service.interrupt()
+        self._events.at(self._events.now + self._scene.faults.spot_every, self._interrupt)
+
+    def _deploy(self) -> None:
+        self._service.deploy()
+        self._planner.apply_again()
+
+    def _came_to(self, least: Ideal) -> Day:
+        deployed, work, service, deadline = self._deployed, self._work, self._service, self._scene.deadline
+        done = self._all_sent and not work.visible and not work.hidden
+        return Day(
+            messages=least.messages,
+            finish=work.last if done else None,
+            deadline_made=done and work.last <= deadline,
+            feasible=least.finish <= deadline,
+            container_seconds=service.bill.seconds,
+            lower_bound_seconds=least.seconds,
+            peak_containers=service.peak,
+            started=service.launched,
+            cost=service.bill.on_demand * deployed.on_demand + service.bill.spot * deployed.spot_price,
+            interrupted=work.interrupted,
+            succeeded=work.succeeded,
+            failed=work.failed,
+            crashed=work.crashed,
+            dead=work.dead,
+            warned=self._warned,
+            timeline=tuple(self._moments),
+        )
