@@ -132,7 +132,6 @@ PARAMETERS = {"Name": "a:b", "List": ["x", "y"], "Count": "3"}
         ("!If [Fails, 1, 2]", 2),
         ("[!If [Fails, 1, !Ref AWS::NoValue], 3]", [3]),
         ("{a: !Ref AWS::NoValue, b: 1}", {"b": 1}),
-        ("!FindInMap [Map, a, b]", 5),
         ("{Ref: Name}", "a:b"),
         ("{'Fn::Join': ['', [a, {Ref: Count}]]}", "a3"),
     ],
