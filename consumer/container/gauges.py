@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -22,19 +22,13 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from consumer.clock import Clock
+    from consumer.container.drained import Counting
     from consumer.container.picture import Picture
     from consumer.container.wanted import Wanted
     from consumer.fleet.metrics import Metric
     from consumer.fleet.need import Need, Pace
     from consumer.message.queue import Counts
     from consumer.settings import Settings
-
-
-class Counting(Protocol):
-    """The queue's verb that is needed here."""
-
-    async def counts(self) -> Counts:
-        """Read the queue's counts."""
 
 
 class Gauges:

@@ -139,7 +139,6 @@ PARAMETERS = {"Name": "a:b", "List": ["x", "y"], "Count": "3"}
 def test_intrinsic_functions_are_worked_out_as_far_as_they_can_be(text: str, value: object) -> None:
     template = {
         "Resources": {"Thing": {}},
-        "Mappings": {"Map": {"a": {"b": 5}}},
         "Conditions": loaded(
             "{Holds: !Equals [!Ref Count, 3], Fails: !Not [!And [!Condition Holds, !Or [!Condition Holds]]]}"
         ),
