@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
+from consumer.errors import ImpossibleError
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bounds import bears
 from consumer.fleet.planning.calibration import Calibration
 from consumer.fleet.planning.capacity import Limits
-from consumer.fleet.planning.plan import ImpossibleError, Request, growth, plan
+from consumer.fleet.planning.plan import Request, growth, plan
 from support.plans import TOKYO, USUAL, workloads
 
 if TYPE_CHECKING:
