@@ -14,7 +14,6 @@ from consumer.desk.table import table
 from consumer.errors import ConsumerError, problem
 from consumer.fleet.cloud import intrinsics, template
 from consumer.fleet.cloud.parameters import values_of
-from consumer.fleet.planning.sizes import SIZES, Size
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -116,15 +115,11 @@ def _check(text: str, wanted: Mapping[str, str], state: State | None, *, known: 
     """
     declared = _declared(text)
     kept = {name: value for name, value in (state.parameters if state else {}).items() if name in declared}
-    planned = template.read(text, **{**kept, **wanted})
+    template.read(text, **{**kept, **wanted})
     missing = [name for name, rules in declared.items() if "Default" not in rules and name not in {*kept, *wanted}]
     if missing and known:
         remedy = "give each as Name=Value"
         raise ConsumerError(problem("a first deployment", "parameters " + ", ".join(missing), "none of them", remedy))
-    if Size(planned.cpu, planned.memory_mib) not in SIZES:
-        allowed = ", ".join(str(one.memory) for one in SIZES if one.cpu == planned.cpu)
-        wrong = f"{planned.memory_mib} beside Cpu={planned.cpu}"
-        raise ConsumerError(problem("parameter Memory", f"one of {allowed}", wrong, "Fargate has no other sizes"))
     return sorted(kept.keys() - wanted.keys())
 
 
