@@ -104,7 +104,7 @@ def test_a_stack_is_made_then_deleted_and_says_that_its_queues_are_kept(
     assert re.search(r"(?m)^Add +Queue +AWS::SQS::Queue$", said)
     assert queue in said
     assert "Next: scripts/push-image orders" in said
-    assert parameters()["UtcOffset"] == "9"
+    assert parameters()["TimeZone"] == "Asia/Tokyo"
 
     assert remove("orders") == 0
     assert re.search(rf"Kept.*\n +queue +{re.escape(queue)}\n", capsys.readouterr().out)

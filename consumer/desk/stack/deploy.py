@@ -88,15 +88,11 @@ def _seen(name: str) -> account.Answers | None:
 
 
 def wanted(asked: Namespace) -> dict[str, str]:
-    """Give the parameters that were asked for: the command line wins, and a zone brings its own offset."""
+    """Give the parameters that were asked for: the command line wins."""
     wanted: dict[str, str] = {}
     for path in asked.file:
         wanted |= given.of_file(path)
-    said = given.of_words(asked.parameters)
-    wanted |= said
-    if "TimeZone" in wanted and "UtcOffset" not in (said if "TimeZone" in said else wanted):
-        wanted["UtcOffset"] = f"{template.standard_offset(wanted['TimeZone']):g}"
-    return wanted
+    return wanted | given.of_words(asked.parameters)
 
 
 def _declared(text: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Where the guide leaves a case open, `Reading` names both answers: a template mus
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +51,6 @@ class Reading:
 
     filled: FILL(m, number) of a metric without any datapoint is that number throughout, not empty.
     absent_is_zero: a metric without any datapoint counts as 0 beside another series, as a missing point does.
-    clock_runs: HOUR(m) and the like have values where m has no datapoint at all.
     zero_beside_number: a missing point counts as 0 beside a number too; otherwise `m + 1` has the gaps of m.
     chosen_is_zero: IF gives 0 where it chooses a missing point of its second argument, which the guide says of a
     condition that is a series, and leaves open of one that is a comparison.
@@ -60,7 +58,6 @@ class Reading:
 
     filled: bool = True
     absent_is_zero: bool = True
-    clock_runs: bool = True
     zero_beside_number: bool = False
     chosen_is_zero: bool = True
 
@@ -144,10 +141,6 @@ class Evaluation:
                 return self._if(condition, yes, no[0] if no else {})
             case "FILL", [dict() as series, float(number)]:
                 return dict.fromkeys(self._minutes, number) | series if series or self._reading.filled else {}
-            case (("HOUR" | "MINUTE"), [dict() as series]):
-                return self._clock(name, series)
-            case "FLOOR", [dict() as series]:
-                return {minute: float(math.floor(value)) for minute, value in series.items()}
         raise TemplateError(f"metric math: {name} of {len(given)} such arguments is not known here")
 
     def _pair(self, sign: str, left: Value, right: Value) -> Value:
@@ -190,9 +183,3 @@ class Evaluation:
             elif minute in no:
                 chosen[minute] = no[minute]
         return chosen
-
-    def _clock(self, name: str, series: dict[int, float]) -> dict[int, float]:
-        """Give each minute's hour or minute: "a new non-sparse time series". UTC, as all of CloudWatch's are."""
-        if not series and not self._reading.clock_runs:
-            return {}
-        return {minute: minute // 60 % 24 if name == "HOUR" else minute % 60 for minute in self._minutes}

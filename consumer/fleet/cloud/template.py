@@ -6,12 +6,11 @@ The rehearsal runs what is deployed: its alarms, policies, schedules and sizes a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from consumer.errors import TemplateError, problem
+from consumer.errors import TemplateError
 from consumer.fleet.cloud import sizes
 from consumer.fleet.cloud.alarms import COMPARED, PERIOD, Alarm
 from consumer.fleet.cloud.cron import Schedule, fields
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 NAME = "template.yaml"
 SPOT = "FARGATE_SPOT"
-ANY_DAY, NO_TIME = datetime(2026, 1, 1, tzinfo=UTC), timedelta()  # a zone's standard time hardly ever moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +69,7 @@ def read(template: str | Path | None = None, /, **parameters: object) -> Deploym
     parameter or the part that is wrong.
     """
     text = template if isinstance(template, str) and "\n" in template else file(template).read_text(encoding="utf-8")
-    values, resources = resolved(text, **parameters)
-    if "UtcOffset" in parameters:
-        _check_offset(values["TimeZone"], _number("UtcOffset", values["UtcOffset"]))
-    return Reader(resources).deployment()
+    return Reader(resolved(text, **parameters)[1]).deployment()
 
 
 def resolved(text: str, /, **parameters: object) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -219,19 +214,6 @@ def _queries(metrics: list[dict[str, Any]]) -> tuple[Query, ...]:
 def _source(metric: Mapping[str, Any], statistic: str) -> Source:
     dimensions = tuple((one["Name"], one["Value"]) for one in metric.get("Dimensions", []))
     return Source(metric["Namespace"], metric["MetricName"], dimensions, statistic)
-
-
-def _check_offset(zone: str, given: float) -> None:
-    """Refuse an offset that is not the zone's in standard time: metric math knows no time zones, and needs it."""
-    standard = standard_offset(zone)
-    if given != standard:
-        raise TemplateError(problem("parameter UtcOffset", f"{standard:g} for {zone}", f"{given:g}", "correct it"))
-
-
-def standard_offset(zone: str) -> float:
-    """Give the hours that a zone's standard time is ahead of UTC. Raises TemplateError where there is no such zone."""
-    here = ANY_DAY.astimezone(_zone("TimeZone", zone))
-    return ((here.utcoffset() or NO_TIME) - (here.dst() or NO_TIME)) / timedelta(hours=1)
 
 
 def _zone(where: str, name: str) -> ZoneInfo:

@@ -21,7 +21,7 @@ BILLED_START = 60.0  # of a container's start, the seconds that are paid: from t
 DRAINED = 180.0  # seconds from the last message until the fleet is gone: two counts of zero, two of the alarm, the stop
 RENEWAL = 30.0  # seconds between two requests that keep a message hidden (CONSUMER_HEARTBEAT_INTERVAL)
 METRICS = len(metrics.ALL)  # that a fleet sends
-ALARM_METRICS = 12  # that the template's alarms refer to
+ALARM_METRICS = 13  # that the template's alarms refer to
 NEAR = 1.1  # times the cheapest: for so little more a smaller container is taken, with which less is lost at once
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.fleet.cloud.template import standard_offset
-
 if TYPE_CHECKING:
     from consumer.fleet.planning.plan import Plan
 
@@ -31,7 +29,6 @@ def parameters(plan: Plan, zone: str) -> dict[str, str]:
         "AssignPublicIp": "ENABLED" if market.public_ip else "DISABLED",
         "ExpectedSeconds": f"{load.mean:g}",
         "TimeZone": zone,
-        "UtcOffset": f"{standard_offset(zone):g}",
         "OpenTime": _time(load.opens - EARLY),
         "FreeTime": _time(load.opens + FREE),
         "Deadline": _time(load.deadline),

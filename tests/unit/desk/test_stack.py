@@ -262,25 +262,11 @@ def test_memory_that_fargate_does_not_have_beside_this_cpu_is_refused(
     assert "one of 512, 1024, 2048" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("words", "offset"),
-    [
-        (["TimeZone=Asia/Kolkata"], "5.5"),
-        (["TimeZone=America/New_York"], "-5"),
-        (["TimeZone=Asia/Tokyo", "UtcOffset=9"], "9"),
-        (["Processes=4"], None),
-    ],
-)
-def test_a_time_zone_brings_its_offset(words: list[str], offset: str | None) -> None:
-    asked = deploy.arguments(["orders", *words])
-    assert deploy.wanted(asked).get("UtcOffset") == offset
-
-
-def test_the_command_line_wins_over_a_file_and_another_zone_over_its_offset(tmp_path: Path) -> None:
+def test_the_command_line_wins_over_a_file(tmp_path: Path) -> None:
     path = tmp_path / "plan"
-    path.write_text("# the plan\n  Cpu=256 Memory=1024 \\\n  TimeZone=UTC UtcOffset=0\n")
+    path.write_text("# the plan\n  Cpu=256 Memory=1024 \\\n  TimeZone=UTC\n")
     found = deploy.wanted(deploy.arguments(["orders", "--file", str(path), "TimeZone=Asia/Tokyo", "Cpu=512"]))
-    assert found == {"Cpu": "512", "Memory": "1024", "TimeZone": "Asia/Tokyo", "UtcOffset": "9"}
+    assert found == {"Cpu": "512", "Memory": "1024", "TimeZone": "Asia/Tokyo"}
 
 
 @pytest.mark.parametrize("text", ['{"parameters": {"Cpu": 256}, "offers": []}', '{"Cpu": "256"}', "Cpu=256"])

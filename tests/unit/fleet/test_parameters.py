@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from consumer.fleet.cloud.sizes import SIZES
 from consumer.fleet.planning import bills, capacity
 from consumer.fleet.planning.overrides import parameters
@@ -39,7 +37,6 @@ def test_the_usual_day_is_deployed_as_it_was_planned() -> None:
         "AssignPublicIp": "ENABLED",
         "ExpectedSeconds": "165",
         "TimeZone": "Asia/Tokyo",
-        "UtcOffset": "9",
         "OpenTime": "03:55",
         "FreeTime": "04:15",
         "Deadline": "09:00",
@@ -52,13 +49,6 @@ def test_a_window_may_begin_and_end_at_midnight() -> None:
     assert [found[name] for name in ("OpenTime", "FreeTime", "Deadline", "CloseTime")] == [
         "23:55", "00:15", "22:45", "23:15",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("zone", "hours"), [("UTC", "0"), ("America/New_York", "-5"), ("Asia/Kolkata", "5.5"), ("Australia/Sydney", "10")]
-)
-def test_the_offset_is_that_of_standard_time(zone: str, hours: str) -> None:
-    assert given(zone)["UtcOffset"] == hours
 
 
 def test_containers_without_an_address_are_deployed_without() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,12 +20,12 @@ if TYPE_CHECKING:
 
 READINGS = [
     reading
-    for reading in (Reading(*answers) for answers in product((True, False), repeat=5))
+    for reading in (Reading(*answers) for answers in product((True, False), repeat=4))
     if reading.filled or reading.chosen_is_zero  # both are said outright of a series with gaps; one may have exceptions
 ]
 VISIBLE = ("ApproximateNumberOfMessagesVisible", "Maximum")
 NEEDED, REPORTING = ("NeededContainers", "Maximum"), ("NeededContainers", "SampleCount")
-SUCCEEDED = ("Succeeded", "Sum")
+SUCCEEDED, RUNNING = ("Succeeded", "Sum"), ("CPUUtilization", "SampleCount")
 
 every_reading = pytest.mark.parametrize("reading", READINGS, ids=lambda reading: str(reading)[8:-1])
 
@@ -67,47 +65,27 @@ def test_wake_rings_only_where_messages_wait_and_nobody_has_reported_for_five_mi
     assert state(alarm("wake"), reading, data, BEGIN + 6) == expected
 
 
-def at(zone: str, hour: int, minute: int, *, month: int = 1) -> int:
-    return round(datetime(2026, month, 20, hour, minute, tzinfo=ZoneInfo(zone)).astimezone(UTC).timestamp() / 60)
-
-
-def stalled(reading: Reading, end: int, succeeded: str = "-", visible: str = "9", **parameters: Any) -> State:
-    """Judge the alarm after twenty minutes, and what CloudWatch fetches besides; the queue's newest two are late."""
-    begin = end - 23
-    data = {VISIBLE: series(f"{visible} " * 22, begin), SUCCEEDED: series(f"{succeeded} " * 24, begin)}
-    return state(alarm("stalled", **parameters), reading, data, end)
-
-
 @every_reading
 @pytest.mark.parametrize(
-    ("zone", "offset", "month"),
-    [("UTC", 0, 1), ("Asia/Tokyo", 9, 1), ("Europe/Paris", 1, 1), ("Europe/Paris", 1, 7), ("America/New_York", -5, 7)],
+    ("succeeded", "visible", "running", "expected"),
+    [
+        ("-", "9", "2", "ALARM"),
+        ("0", "9", "2", "ALARM"),
+        ("1", "9", "2", "OK"),
+        ("-", "9", "-", "OK"),  # nothing runs: it is night, or an event says that nothing can be started
+        ("-", "0", "2", "OK"),
+        ("-", "-", "2", "OK"),
+        ("1", "-", "2", "OK"),
+    ],
 )
-def test_stalled_rings_within_the_window_by_the_users_clock_in_summer_and_in_winter(
-    reading: Reading, zone: str, offset: int, month: int
+def test_stalled_rings_where_messages_wait_containers_run_and_none_succeeds(
+    reading: Reading, succeeded: str, visible: str, running: str, expected: State
 ) -> None:
-    where: dict[str, Any] = {"TimeZone": zone, "UtcOffset": offset}
-    assert stalled(reading, at(zone, 7, 0, month=month), **where) == "ALARM"
-    for hour, minute in ((3, 0), (4, 30), (9, 20), (15, 0), (23, 59)):
-        assert stalled(reading, at(zone, hour, minute, month=month), **where) == "OK"
-
-
-@every_reading
-def test_stalled_knows_a_window_that_goes_over_midnight(reading: Reading) -> None:
-    night: dict[str, Any] = {"OpenTime": "22:00", "Deadline": "06:00", "TimeZone": "Asia/Kolkata", "UtcOffset": 5.5}
-    found = [stalled(reading, at("Asia/Kolkata", hour, 0), **night) for hour in (21, 23, 1, 4, 7, 12)]
-    assert found == ["OK", "OK", "ALARM", "ALARM", "OK", "OK"]
-
-
-@every_reading
-@pytest.mark.parametrize(
-    ("succeeded", "visible", "expected"),
-    [("-", "9", "ALARM"), ("0", "9", "ALARM"), ("1", "9", "OK"), ("-", "0", "OK"), ("-", "-", "OK"), ("1", "-", "OK")],
-)
-def test_stalled_rings_only_where_messages_wait_and_none_succeeds(
-    reading: Reading, succeeded: str, visible: str, expected: State
-) -> None:
-    assert stalled(reading, at("UTC", 7, 0), succeeded, visible) == expected
+    data = {
+        VISIBLE: series(f"{visible} " * 22), RUNNING: series(f"{running} " * 22),
+        SUCCEEDED: series(f"{succeeded} " * 24),
+    }  # fmt: skip
+    assert state(alarm("stalled"), reading, data, BEGIN + 23) == expected  # the newest two of AWS's own are late
 
 
 @every_reading

@@ -167,6 +167,9 @@ def test_the_steps_of_follow_never_give_less_than_is_needed_nor_much_more() -> N
     assert follow.wanted(10_000, 0) == 250 == WHOLE["Parameters"]["MaxContainers"]["MaxValue"]
 
 
+OF_AWS = {"AWS/SQS": ["QueueName"], "AWS/ECS": ["ClusterName", "ServiceName"]}
+
+
 @pytest.mark.parametrize("alarm", read().alarms, ids=lambda alarm: alarm.name)
 def test_alarms_read_metrics_as_they_are_published(alarm: Any) -> None:
     assert alarm.missing == "notBreaching"  # the fleet is at zero for most of the day
@@ -177,8 +180,7 @@ def test_alarms_read_metrics_as_they_are_published(alarm: Any) -> None:
             assert query.metric.statistic in READ_AS[query.metric.name]
             assert query.metric.dimensions == ((metrics.DIMENSION, "Queue.QueueName"),)
         else:
-            assert query.metric.namespace == "AWS/SQS"
-            assert [name for name, _ in query.metric.dimensions] == ["QueueName"]
+            assert [name for name, _ in query.metric.dimensions] == OF_AWS[query.metric.namespace]
 
 
 def board() -> Any:
