@@ -46,7 +46,7 @@ class Container:
         in_hand = bool(facts.get("in_hand") or facts.get("held"))  # held: the agent has given it back before this word
         death = Death(code, received=received, in_hand=in_hand, told=told)
         self._last_codes[name] = code
-        if not death.foreseen:
+        if death.abnormal:
             known = told or in_hand or facts.get("killed")  # supervisord's kill; or the agent knows, and says so
             how = explained(code, guess=not known)
             self.journal.warning(f"{name} (pid {pid}) ended: {how}{_circumstances(death)}", {ABNORMAL: 1})

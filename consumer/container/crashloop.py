@@ -8,6 +8,7 @@ from consumer.process.stop import Leaving
 
 ROW = 5
 FORESEEN = {leaving.value for leaving in Leaving if leaving.foreseen}
+NORMAL = {leaving.value for leaving in Leaving if not leaving.abnormal}
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Death:
     def foreseen(self) -> bool:
         """Whether this is a way of leaving that the process itself has chosen, and a successor will do better."""
         return self.code in FORESEEN
+
+    @property
+    def abnormal(self) -> bool:
+        """Whether somebody should look: it died, or left by a fault of its own or its handler's."""
+        return self.code not in NORMAL
 
     @property
     def counts(self) -> bool:

@@ -45,6 +45,11 @@ class Leaving(Enum):
         """Whether a process that works as it should may leave so: it says nothing against the container."""
         return self.value < Leaving.BROKEN.value
 
+    @property
+    def abnormal(self) -> bool:
+        """Whether somebody should look: at the handler, where that hangs, though a successor will do better."""
+        return self.value >= Leaving.HUNG.value
+
 
 OVERRIDING = (Leaving.HUNG, Leaving.BROKEN)  # graver than any reason to retire that came before
 

@@ -98,7 +98,7 @@ async def _life(
     except Exception:
         log.exception("loop_broken")
         leaving = Leaving.BROKEN
-    say = log.info if leaving.foreseen else log.error
+    say = log.error if leaving.abnormal else log.info
     say("process_leaving", reason=leaving.name.lower(), code=leaving.value, detail=stop.detail, handled=recycle.handled)
     if leaving.foreseen and not delivery.in_hand:
         pulse.end()

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 ENDED = re.compile(r"(\S+) \(pid (\d+)\) ended: (.*)")
 NOT_EXPECTED = re.compile(r"exited: (worker\S*) .*; not expected\)")
-OF_ITS_OWN = (0, 10, 11, 12, 13, 14)  # exit codes
 UNNAMED = re.compile(r"exit code \d+(,.*)?")  # a code that nobody has put into words
 
 
@@ -141,11 +140,6 @@ class Checker:
             elif found := NOT_EXPECTED.match(line.event):
                 owed[line.container, found[1]] += 1
         self.verdict.ends = len(named)
-        for line in self._history.lines:
-            if line.event == "process_leaving" and line.facts["code"] not in OF_ITS_OWN:
-                owed[line.container, line.process] -= 1
-                self.verdict.ends += 1
-                yield from self._judge_leaving(line)
         for (container, process), count in owed.items():
             if count > 0:
                 yield f"container {container}: {count} ends of {process} have no reason in the log"
@@ -153,15 +147,6 @@ class Checker:
             if fault.kind == "kill" and (fault.container, pid_of(life)) not in named:
                 yield f"container {fault.container}: pid {pid_of(life)} was killed, and the log does not say so"
         yield from (f"container {number} left with {code}" for number, code in self._history.codes.items() if code)
-
-    def _judge_leaving(self, line: Line) -> Iterator[str]:
-        """Hold a process's own word against what its message was meant to do."""
-        hanging = self._accounts.hanging.values()
-        if not any(
-            (run.container, run.process) == (line.container, line.process) and run.at < line.at for run in hanging
-        ):
-            why = f"{line.facts['reason']}, {line.facts['detail']}"
-            yield f"container {line.container}: {line.process} left, and nothing had been done to it: {why}"
 
     def _judge(self, line: Line, pid: int, why: str) -> Iterator[str]:
         """Hold a reason in PID 1's log against what was done to the process."""

@@ -149,7 +149,7 @@ def test_what_is_meant_to_fail_may_be_repeated_and_what_is_rejected_may_not() ->
 
 KILLED = pid_1(f"{WORKER} (pid {PID}) ended: killed by SIGKILL, with messages in hand")
 EXITED = pid_1(f"exited: {WORKER} (terminated by SIGKILL; not expected)")
-LEFT = Line(0, WORKER, "process_leaving", 102.0, {"code": 20, "reason": "hung", "detail": "the handler hangs on m-a"})
+LEFT = pid_1(f"{WORKER} (pid {PID}) ended: exit code 20: its handler ran past the time limit, with messages in hand")
 OUT_20 = pid_1(f"exited: {WORKER} (exit status 20; not expected)")
 BY_AGENT = Line(0, "agent", "process_killed", 100.5, {"pid": PID, "why": "its sign of life has stood still"})
 
@@ -164,7 +164,7 @@ BY_AGENT = Line(0, "agent", "process_killed", 100.5, {"pid": PID, "why": "its si
         ([BY_AGENT, KILLED, EXITED], [Fault("stop for long", 96.0, 104.0, 0, (LIFE,))], ""),
         ([BY_AGENT, KILLED, EXITED], [], "container 0, pid 100 ended, and nothing had been done to it"),
         ([BY_AGENT, KILLED, EXITED], [Fault("reset queue", 96.0, 104.0)], "container 0, pid 100 ended, and nothing"),
-        ([LEFT, OUT_20], [], "container 0: worker_00 left, and nothing had been done to it: hung, the handler hangs"),
+        ([LEFT, OUT_20], [], "container 0, pid 100 ended, and nothing had been done to it: exit code 20: its handler"),
         ([pid_1("exited: agent (terminated by SIGKILL; not expected)")], [], ""),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,9 @@ class Docker:
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
+    """Ours, whatever engine the machine has and names in its environment."""
+    for name in [name for name in os.environ if name.startswith(("DOCKER_", "BUILDX_", "BUILDKIT_"))]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
     return Docker(tmp_path)
@@ -81,8 +85,12 @@ def uri(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A handler's folder, committed."""
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A handler's folder, committed by nobody whom the machine knows."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, os.devnull)
     folder = tmp_path / "source"
     folder.mkdir()
     (folder / "Dockerfile").write_text("ARG CONSUMER_IMAGE\nFROM ${CONSUMER_IMAGE}\n")
@@ -144,6 +152,18 @@ def test_an_image_that_is_there_already_is_not_pushed_again(
     assert said(capfd) == f"Image={uri}:v1"
     assert not docker.called("push")
     assert not docker.called("login")
+
+
+def test_of_several_dockers_that_can_build_the_first_in_the_path_is_taken(
+    docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not docker.calls
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Docker(tmp_path / name)
+    monkeypatch.setenv("PATH", f"{tmp_path}/b:{tmp_path}/a:{tmp_path}/b:{os.environ['PATH']}")
+    found = subprocess.run([ROOT / "scripts" / "docker"], check=True, capture_output=True, text=True).stdout
+    assert found == f"{tmp_path}/b/docker\n"
 
 
 @pytest.mark.parametrize("step", ["build", "login", "push"])

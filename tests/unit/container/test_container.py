@@ -103,12 +103,29 @@ def test_of_a_process_that_the_agent_has_killed_between_messages_nothing_is_gues
     assert scene.journal.lines == [f"worker_00 (pid {DEAD}) ended: killed by SIGKILL"]
 
 
-def test_a_process_that_dies_counts_once_as_an_abnormal_leaving_and_one_that_leaves_does_not(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [
+        (signal.SIGKILL, True),
+        (signal.SIGSEGV, True),
+        (1 << 8, True),
+        *((one.value << 8, one.value >= 20) for one in Leaving),  # as the log query `leavings` says to people
+    ],
+)
+def test_a_process_that_dies_or_leaves_by_a_fault_counts_once_as_an_abnormal_leaving(
+    scene: Scene, status: int, *, counts: bool
+) -> None:
     scene.life()
-    scene.end(signal.SIGKILL)
-    assert scene.journal.counted == [{ABNORMAL: 1}]
-    scene.end(Leaving.LIMIT.value << 8)
-    assert scene.journal.counted == [{ABNORMAL: 1}]
+    scene.end(status)
+    assert scene.journal.counted == [{ABNORMAL: 1}] * counts
+    assert len(scene.journal.lines) == counts
+
+
+def test_a_handler_that_hangs_is_counted_and_is_no_crash_loop(scene: Scene) -> None:
+    for _ in range(ROW):
+        scene.life(last_receive=None)
+        assert not scene.end(Leaving.HUNG.value << 8)
+    assert scene.journal.counted == [{ABNORMAL: 1}] * ROW
 
 
 def test_a_death_of_which_no_word_can_be_left_is_judged_and_swept_all_the_same(
