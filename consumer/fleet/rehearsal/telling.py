@@ -21,6 +21,7 @@ class Telling:
 
     def __init__(self, board: Board, work: Work, deployed: Deployed) -> None:
         self._board, self._work, self._deployed = board, work, deployed
+        self.most = deployed.most
         self._told = (0, 0, 0, 0.0)  # of the events: how much has been sent
 
     def minute(self, now: float, left: float, running: list[Container], desired: int) -> int:
@@ -45,7 +46,7 @@ class Telling:
         one.found_empty = not backlog.total
         if one.found_empty and not empty_before:
             return max(1, one.asked), left
-        fleet = Fleet(shape.slots, desired, max(desired, shape.most), one.asked)
+        fleet = Fleet(shape.slots, desired, max(desired, self.most), one.asked)
         pace = Pace.of(one.done, one.seconds, one.longest, expected=shape.expected)
         need = needed(backlog, pace, fleet, left) if pace else None
         one.asked = need.containers if need else kept(backlog, fleet)
