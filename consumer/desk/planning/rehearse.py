@@ -24,7 +24,7 @@ from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
 from consumer.fleet.rehearsal.days import Kind
 from consumer.fleet.rehearsal.durations import Between, Lognormal, Trace
-from consumer.fleet.rehearsal.faults import Faults
+from consumer.fleet.rehearsal.faults import Faults, Platform
 from consumer.fleet.rehearsal.hard import HARD
 from consumer.process.stop import Leaving
 
@@ -58,6 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--spot-every", type=hours.seconds, default=0.0, metavar="TIME", help="a Spot interruption each so often: 20m")
     add("--gap", type=hours.seconds, default=0.0, metavar="TIME", help="no metric arrives for so long at the start")
     add("--deploy-at", type=workload.time, metavar="HH:MM", help="a deployment in the middle")
+    add("--start", type=workload.seconds, metavar="A..B", help="seconds until a container has started (60..90)")
     add("--failing", type=share, default=0.0, metavar="SHARE", help="of the runs that fail")
     add("--crashing", type=share, default=0.0, metavar="SHARE", help="of the runs that end with their process")
     add("--plot", action="append", default=[], type=Path, metavar="FILE", help="draw it: FILE.png or FILE.html")
@@ -134,7 +135,9 @@ def _scene(arguments: Namespace, load: Workload) -> Scene:
     if deploy_at is not None and deploy_at < load.opens:
         deploy_at += DAY  # after midnight
     faults = Faults(arguments.spot_every, arguments.failing, arguments.crashing, arguments.gap, deploy_at)
-    return Scene(load.opens, load.opens + load.window, _arrivals(arguments, load), _durations(arguments, load), faults)
+    platform = Platform(start=arguments.start[::2]) if arguments.start else Platform()
+    arrivals, durations = _arrivals(arguments, load), _durations(arguments, load)
+    return Scene(load.opens, load.opens + load.window, arrivals, durations, faults, platform)
 
 
 def _arrivals(arguments: Namespace, load: Workload) -> Arrivals:
