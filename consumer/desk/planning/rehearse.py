@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from argparse import ArgumentTypeError
 from dataclasses import replace
@@ -55,6 +56,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--jobs", type=workload.count, metavar="N", help="processes that rehearse (default: one for each CPU)")
     add("--policies", action="store_true", help="compare other rules of scaling on the same days")
     add("--hard", action="store_true", help="rehearse days on which something is against it, too")
+    add("--more", type=times, default=1.0, metavar="X", help="so many times the messages that are planned for")
+    add("--longer", type=times, default=1.0, metavar="X", help="each takes so many times the seconds")
     add("--spot-every", type=hours.seconds, default=0.0, metavar="TIME", help="a Spot interruption each so often: 20m")
     add("--gap", type=hours.seconds, default=0.0, metavar="TIME", help="no metric arrives for so long at the start")
     add("--deploy-at", type=workload.time, metavar="HH:MM", help="a deployment in the middle")
@@ -73,6 +76,17 @@ def share(word: str) -> float:
         found = -1.0
     if not 0 <= found <= 1:
         raise ArgumentTypeError(f"expected a share from 0 to 1; got {word!r}")
+    return found
+
+
+def times(word: str) -> float:
+    """Read a factor."""
+    try:
+        found = float(word)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < math.inf:
+        raise ArgumentTypeError(f"expected a number above 0; got {word!r}")
     return found
 
 
@@ -106,11 +120,16 @@ def main(arguments: Namespace) -> int:
 def _kinds(arguments: Namespace) -> dict[str, Kind]:
     """Give the kinds of days to rehearse, by their names."""
     load = workload.load(arguments)
-    ours, scene = _setup(arguments, load, "ours"), _scene(arguments, load)
+    ours, planned = _setup(arguments, load, "ours"), _scene(arguments, load)
+    scene = replace(
+        planned,
+        arrivals=planned.arrivals.scaled(arguments.more),
+        durations=planned.durations.scaled(arguments.longer),
+    )
     asked = {ours.name: (ours, scene)}
     if arguments.policies:
         alone = _setup(arguments, load, "one process per container", processes=1)
-        asked |= {one.name: (one, scene) for one in (*policies.others(ours, scene), alone)}
+        asked |= {one.name: (one, scene) for one in (*policies.others(ours, planned), alone)}
     if arguments.hard:
         asked |= {name: harder(ours, scene) for name, harder in HARD}
     kind = Kind(ours, scene, arguments.spread, arguments.seed, keep=arguments.days == 1)

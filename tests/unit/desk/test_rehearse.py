@@ -69,6 +69,20 @@ def test_a_day_that_cannot_be_made_is_told_with_what_would_make_it(capsys: pytes
     assert "containers are needed" in told
 
 
+def test_a_day_may_bring_more_than_is_planned_for(capsys: pytest.CaptureFixture[str]) -> None:
+    day = rehearsed(capsys, "--more", "2", "--longer", "3", "--set", "MaxContainers=20")["days"][0]
+    planned = rehearsed(capsys)["days"][0]
+    assert day["messages"] == 2 * planned["messages"]
+    assert day["lower_bound_seconds"] == pytest.approx(6 * planned["lower_bound_seconds"], rel=0.1)
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "inf", "nan", "twice"])
+def test_a_factor_is_a_number_above_zero(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*DAY, "--more", word])
+    assert "a number above 0" in capsys.readouterr().err
+
+
 def test_a_slow_start_is_rehearsed(capsys: pytest.CaptureFixture[str]) -> None:
     usual, slow = (rehearsed(capsys, *words)["days"][0] for words in ((), ("--start", "600..900")))
     assert slow["finish_seconds"] > usual["finish_seconds"] + 300

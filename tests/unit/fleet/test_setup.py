@@ -117,6 +117,12 @@ def test_the_processors_know_nothing_of_a_backlog() -> None:
     assert not day.deadline_made
 
 
+def test_other_rules_may_go_to_zero_as_ours_may() -> None:
+    day = Kind(policies.backlog_per_task(OURS, scene(), HOUR), scene(), keep=True).play(0)
+    assert day.deadline_made
+    assert day.timeline[-1].now < DEADLINE - HOUR
+
+
 @pytest.mark.parametrize(("name", "harder"), hard.HARD, ids=[name for name, _ in hard.HARD])
 def test_a_hard_day_is_made_or_people_are_told_in_time(name: str, harder: hard.Harder) -> None:
     ours, where = harder(OURS, scene())
