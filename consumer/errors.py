@@ -6,6 +6,8 @@ ConsumerError
 +-- LedgerError     the ledger's database is not one that this version can use: exit code 64
 +-- NotWritten      what a handler wrote cannot be committed, and why (its cause): the run has failed
 +-- TemplateError   the fleet's template, or what is put into it, cannot be read: exit code 64
++-- PlanError       the prices or the measured figures of a plan cannot be read: exit code 64
++-- ImpossibleError no fleet does what is wanted: exit code 1
 +-- Retry           raised by a handler: come back later; not a failure
 +-- Reject          raised by a handler: never again, to the dead-letter queue
 """
@@ -13,6 +15,10 @@ ConsumerError
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 INTERRUPTED = 128 + signal.SIGINT  # exit code after Ctrl-C, as shells report it
 
@@ -43,6 +49,14 @@ class NotWritten(ConsumerError):  # noqa: N818 - no error by itself: its cause i
 
 class TemplateError(ConsumerError):
     """The fleet's template, one of its parameters or one of its expressions is wrong."""
+
+
+class PlanError(ConsumerError):
+    """The prices or the measured figures that a plan stands on cannot be read."""
+
+
+class ImpossibleError(ConsumerError):
+    """No fleet does what is wanted; the text says why."""
 
 
 class Retry(ConsumerError):  # noqa: N818 - users raise it as a request, and its name says which
@@ -89,3 +103,11 @@ def described(error: BaseException) -> str:
 def problem(names: str, expected: str, got: str, remedy: str) -> str:
     """Say what is wrong with what somebody gave us, and what to do about it."""
     return f"{names}: expected {expected}; got {got}. To do: {remedy}."
+
+
+def respelled(word: str, known: Iterable[str]) -> str:
+    """Say what to do about a word that is not known."""
+    from difflib import get_close_matches  # noqa: PLC0415 - the health check starts every few seconds, without it
+
+    near = get_close_matches(word, known, n=1)
+    return f"write {near[0]}" if near else "leave it out"

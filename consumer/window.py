@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime, time, tzinfo
 
-LATE = timedelta(hours=6)  # for so long after a deadline what is left is late; then it is early for the next one
+LATE = 6 * 3600.0  # for so long after a deadline what is left is late; then it is early for the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +19,12 @@ class Window:
     deadline: time
     zone: tzinfo
 
-    def until(self, now: datetime) -> float:
-        """Give the seconds until the next deadline, across a change of summer time too."""
-        return _seconds(self._next(now), now)
-
     def left(self, now: datetime) -> float:
-        """Give the seconds until the deadline; below zero for the first hours after it."""
-        past = self._next(now) - timedelta(days=1)
-        since = _seconds(past, now)
-        return since if since > -LATE.total_seconds() else self.until(now)
-
-    def _next(self, now: datetime) -> datetime:
+        """Give the seconds until the deadline, across changes of summer time; below zero for six hours after it."""
         here = now.astimezone(self.zone)
-        then = here.replace(hour=self.deadline.hour, minute=self.deadline.minute, second=0, microsecond=0)
-        return then if _seconds(then, now) > 0 else then + timedelta(days=1)
+        today = here.replace(hour=self.deadline.hour, minute=self.deadline.minute, second=0, microsecond=0)
+        seconds = (_seconds(today + timedelta(days=day), now) for day in (-1, 0, 1))
+        return next(one for one in seconds if one > -LATE)
 
 
 def _seconds(then: datetime, now: datetime) -> float:

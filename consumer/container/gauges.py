@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,7 +11,7 @@ from consumer.container import estimate
 from consumer.container.estimate import Estimate
 from consumer.container.pace import Measured
 from consumer.fleet.metrics import BACKLOG, BUSY, MEMORY, NEEDED, PERIOD, PROCESSES, SLACK
-from consumer.fleet.need import Backlog, Fleet, kept, needed
+from consumer.fleet.need import Asking, Backlog, Fleet
 from consumer.lane import Lane
 from consumer.message.trouble import explained
 from consumer.process import cgroup, memory, metrics
@@ -22,19 +22,13 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from consumer.clock import Clock
+    from consumer.container.drained import Counting
     from consumer.container.picture import Picture
     from consumer.container.wanted import Wanted
     from consumer.fleet.metrics import Metric
     from consumer.fleet.need import Need, Pace
     from consumer.message.queue import Counts
     from consumer.settings import Settings
-
-
-class Counting(Protocol):
-    """The queue's verb that is needed here."""
-
-    async def counts(self) -> Counts:
-        """Read the queue's counts."""
 
 
 class Gauges:
@@ -65,8 +59,7 @@ class Gauges:
         self._lane = Lane("gauges")  # reading the memory of a process that the kernel is busy with may block
         self._minute = int(clock.time() // PERIOD)
         self._most_held = 0.0  # MiB, of all processes together, since the last minute began
-        self._needed = 1  # containers, as last worked out
-        self._empty = False  # whether the last count was of nothing
+        self._asking = Asking()
         self._deaf = False
 
     async def __call__(self) -> None:
@@ -121,10 +114,8 @@ class Gauges:
         pace = self._measured.pace(self._settings.expected_seconds)
         window = self._settings.window
         left = window.left(self._clock.now()) if window else None
-        need = needed(backlog, pace, fleet, left) if pace and left is not None else None
-        self._needed = self._containers(backlog, fleet, need)
-        self._empty = not backlog.total
-        values: dict[Metric, float] = {BACKLOG: backlog.total, NEEDED: self._needed}
+        need = self._asking.minute(backlog, pace, fleet, left)
+        values: dict[Metric, float] = {BACKLOG: backlog.total, NEEDED: self._asking.containers}
         if left is not None:
             self._note(backlog, fleet, pace, need, left)
         return values | ({SLACK: round(need.slack)} if need else {})
@@ -133,13 +124,7 @@ class Gauges:
         desired, settings = self._wanted.desired if self._wanted else None, self._settings
         running = 1 if desired is None else desired
         slots, most = settings.processes * settings.concurrency, max(running, settings.max_containers)
-        return Fleet(slots, running, most, self._needed)
-
-    def _containers(self, backlog: Backlog, fleet: Fleet, need: Need | None) -> int:
-        """Give the containers that are needed: none only when two counts, a minute apart, have found nothing."""
-        if not backlog.total:
-            return 0 if self._empty else max(1, self._needed)
-        return need.containers if need else kept(backlog, fleet)
+        return Fleet(slots, running, most)
 
     def _note(self, backlog: Backlog, fleet: Fleet, pace: Pace | None, need: Need | None, left: float) -> None:
         now = self._clock.time()
@@ -148,7 +133,8 @@ class Gauges:
             deadline=round(now + left), timezone=str(self._settings.timezone),
             empty_at=round(now + need.eta) if need else None, slack_seconds=round(need.slack) if need else None,
             backlog=backlog.total, seconds_per_message=round(pace.mean, 3) if pace else None,
-            needed_containers=self._needed, needed_processes=self._needed * self._settings.processes,
+            needed_containers=self._asking.containers,
+            needed_processes=self._asking.containers * self._settings.processes,
             desired_containers=fleet.running,
         )  # fmt: skip
         try:

@@ -49,22 +49,22 @@ class Kills:
     ) -> None:
         self._folder, self._log, self._send = folder, log, send
 
-    def end(self, life: dict[str, Any], why: str, *, suspects: bool) -> None:
-        """Kill a process; `suspects`: whether the reason speaks against the messages that it has in hand."""
+    def end(self, life: dict[str, Any], why: str, *, duty: str, suspects: bool) -> None:
+        """Kill a process, as that duty wants; `suspects`: whether the reason speaks against what it has in hand."""
         path = pulse.path_of(self._folder, life)
         try:
             ending.leave_reason(path, why, suspects=suspects)
         except OSError as error:  # a full disk: it costs the reason in the log
             self._log.warning("reason_not_kept", error=str(error))
         if self._signal(life, signal.SIGKILL):
-            self._log.error("process_killed", **_named(life), why=why, in_hand=len(life["in_hand"]))
+            self._log.error("process_killed", **_named(life), duty=duty, why=why, in_hand=len(life["in_hand"]))
         else:
             path.with_suffix(ending.KILL).unlink(missing_ok=True)  # it has not ended by this
 
-    def ask(self, life: dict[str, Any], why: str) -> None:
+    def ask(self, life: dict[str, Any], why: str, *, duty: str) -> None:
         """Tell a process to stop: one with nothing in hand leaves at once."""
         if self._signal(life, signal.SIGTERM):
-            self._log.warning("process_asked", **_named(life), why=why)
+            self._log.warning("process_asked", **_named(life), duty=duty, why=why)
 
     def _signal(self, life: dict[str, Any], number: signal.Signals) -> bool:
         try:

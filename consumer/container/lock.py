@@ -13,6 +13,7 @@ from consumer.process import quiet
 if TYPE_CHECKING:
     from pathlib import Path
 
+LOCK = "lock"
 SOCKET_PATH = 107  # bytes in the address of a unix socket (unix(7)), its final zero left out
 SOCKET = "supervisor.sock.4194304"  # the longest name under which supervisord makes it: a pid is appended at first
 
@@ -32,8 +33,16 @@ def run_directory(given: str) -> Path:
     return folder
 
 
+def holder(folder: Path) -> int | None:
+    """Give the pid of the container that holds a run directory, or held it last; None where none ever did."""
+    try:
+        return int((folder / LOCK).read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def _hold(folder: Path) -> None:
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # never closed: the lock ends with us
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # never closed: the lock ends with us
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -71,7 +71,7 @@ class MemoryGuard:
             return False
         also = ", with what its handler has started," if len(pids) > 1 else ""
         why = f"{found.uss:.0f} MiB of private memory{also} during a message, of {self._hard:.0f} at most"
-        self._kills.end(life, why, suspects=True)
+        self._kills.end(life, why, duty=self.name, suspects=True)
         return True
 
     def _judge_all(self, lives: list[dict[str, Any]]) -> None:
@@ -92,9 +92,9 @@ class MemoryGuard:
         self._next = self._clock.monotonic() + ONE_IN
         why = f"the container holds {used:.0f} of {self._budget:.0f} MiB, and it the most: {uss:.0f} MiB"
         if fattest["in_hand"]:
-            self._kills.end(fattest, why, suspects=False)
+            self._kills.end(fattest, why, duty=self.name, suspects=False)
         else:
-            self._kills.ask(fattest, why)
+            self._kills.ask(fattest, why, duty=self.name)
 
     def _used(self, lives: list[dict[str, Any]]) -> float:
         """Give what the container holds: by its cgroup where that is the container's own, else by its processes."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from consumer.container.ecs import BLOCKED, NO_SERVICE, Unanswered
 from consumer.lane import Lane
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from consumer.clock import Clock
+    from consumer.container.ecs import Ecs
     from consumer.container.picture import Picture
     from consumer.container.wanted import Wanted
 
@@ -27,17 +28,12 @@ LEAST = 10  # minutes of protection: with no agent to renew it, a container is f
 MOST = 2880  # minutes: ECS grants no more
 RENEW = 60.0  # seconds after which it is renewed
 GAP = 10.0  # seconds with nothing in hand before it is given back, and between two calls: ECS has a rate limit
-AGAIN = 60.0  # seconds between two tries after a refusal, which may be taken back; at most, after none at all
-LONGEST = 7200.0  # seconds of protection without a word that containers like this one are wanted: CloudFormation gives
-# a deployment up after 3 h
+AGAIN = 60.0  # seconds until the next try after a refusal; the longest wait after no answer
+# Seconds of protection without a word that containers like this one are wanted: CloudFormation gives a deployment up
+# after three hours.
+LONGEST = 7200.0
+WORN = "it has been protected for two hours: the platform has its turn"
 ALONE = "a task without a service is not scaled in"
-
-
-class Protecting(Protocol):
-    """What is asked of the platform here."""
-
-    def protect(self, minutes: int | None) -> str:
-        """See Ecs."""
 
 
 class Protection:
@@ -52,7 +48,7 @@ class Protection:
     def __init__(
         self,
         picture: Picture,
-        ecs: Protecting,
+        ecs: Ecs,
         wanted: Wanted,
         folder: Path,
         clock: Clock,
@@ -78,7 +74,8 @@ class Protection:
         if busy:
             self._busy = now
         if now >= self._next:
-            if self._is_due(now) if busy else self._may_be_wanted():
+            ask = self._is_due(now) if busy else self._may_be_wanted()
+            if ask:
                 await self._protect(now)
             elif self._since is not None and now - self._busy >= GAP:
                 await self._give_back(now)
@@ -102,7 +99,8 @@ class Protection:
             self._next = now + AGAIN
             self._say(refused, ALONE if refused == NO_SERVICE else "scale-in may interrupt what is in hand")
         else:
-            self._since, self._renew, self._said = now if self._since is None else self._since, now + RENEW, ""
+            self._since = now if self._since is None else self._since
+            self._renew, self._said = now + RENEW, ""
 
     async def _give_back(self, now: float) -> None:
         if await self._ask(now, None) is not None:  # refused or not: it ends by itself
@@ -129,8 +127,7 @@ class Protection:
         """Have no message taken while the container is to go, or may be without being able to; else have them taken."""
         if self._since is not None and now - max(self._since, self._wanted.heard) > LONGEST:
             self._worn = True
-        why = self._wanted.not_wanted or (BLOCKED if self._blocked else "")
-        why = why or ("it has been protected for two hours: the platform has its turn" if self._worn else "")
+        why = self._wanted.not_wanted or (BLOCKED if self._blocked else WORN if self._worn else "")
         if why == self._why:
             return
         if why:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from consumer.container.ecs import Unanswered
 from consumer.lane import Lane
@@ -12,21 +12,11 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from consumer.clock import Clock
-    from consumer.container.ecs import Service, Task
+    from consumer.container.ecs import Ecs, Service, Task
 
 TASK_EVERY = 10.0  # seconds between two looks at the task: beside the container, and free
 SERVICE_EVERY = 60.0  # seconds between two looks at the service: a control plane's API, which all containers share
-RARER = 3  # times at most that the wait is doubled, where nobody answers: a network may lead to the queue alone
-
-
-class Asked(Protocol):
-    """What is asked of the platform here."""
-
-    def task(self) -> Task:
-        """See Ecs."""
-
-    def service(self, task: Task) -> Service:
-        """See Ecs."""
+RARER = 3  # doublings of that at most, while nobody answers: the network may lead to SQS only
 
 
 class Wanted:
@@ -39,7 +29,7 @@ class Wanted:
 
     name = "wanted"
 
-    def __init__(self, ecs: Asked, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(self, ecs: Ecs, clock: Clock, log: FilteringBoundLogger) -> None:
         self.desired: int | None = None
         self.not_wanted = ""
         self.heard = clock.monotonic()

@@ -41,7 +41,7 @@ class Watchdog:
         for life in self._picture.living:
             why = self._why(life, before)
             if why:
-                self._kills.end(life, why, suspects=True)
+                self._kills.end(life, why, duty=self.name, suspects=True)
 
     def _why(self, life: dict[str, Any], before: dict[tuple[object, ...], float]) -> str:
         """Say why a life must end; nothing when it may go on."""

@@ -6,7 +6,7 @@ Every container works this out each minute and publishes it; the rehearsal works
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 MARGIN = 0.05  # of the time left that no plan may count on
@@ -119,3 +119,25 @@ def _in_time(work: float, running: int, seconds: float) -> float:
     if missing <= 0:
         return running
     return running + math.ceil(missing / (seconds - LAG)) if seconds > LAG else math.inf
+
+
+class Asking:
+    """What one container says, minute after minute, that the queue needs. containers: what it said last."""
+
+    def __init__(self) -> None:
+        self.containers = 1
+        self._empty = False  # whether the last count was of nothing
+
+    def minute(self, backlog: Backlog, pace: Pace | None, fleet: Fleet, left: float | None) -> Need | None:
+        """Work out this minute's need; None where nobody knows how long a message takes, or by when all must be done.
+
+        Counts lag: no container is needed only when two of them, a minute apart, have found nothing.
+        """
+        fleet = replace(fleet, asked=self.containers)
+        need = needed(backlog, pace, fleet, left) if pace and left is not None else None
+        drained, self._empty = self._empty, not backlog.total
+        if backlog.total:
+            self.containers = need.containers if need else kept(backlog, fleet)
+        else:
+            self.containers = 0 if drained else max(1, self.containers)
+        return need

@@ -207,7 +207,7 @@ def test_the_task_definition_and_the_service_are_made(stack: Stack) -> None:
     made = service(stack)
     assert made["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"] == [stack.made["SecurityGroup"]]
     task = client("ecs").describe_task_definition(taskDefinition=made["taskDefinition"])["taskDefinition"]
-    assert (task["cpu"], task["memory"], task["runtimePlatform"]["cpuArchitecture"]) == ("1024", "2048", "ARM64")
+    assert (task["cpu"], task["memory"], task["runtimePlatform"]["cpuArchitecture"]) == ("256", "1024", "ARM64")
     assert task["taskRoleArn"] == stack.made["TaskRole.Arn"]
     (container,) = task["containerDefinitions"]
     assert int(container["stopTimeout"]) == 120

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from consumer.desk import terminal
 from consumer.desk.planning import planpage, workload
-from consumer.errors import ConsumerError
+from consumer.errors import ConsumerError, ImpossibleError
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.capacity import Limits
-from consumer.fleet.planning.plan import ImpossibleError, Request, growth, plan
+from consumer.fleet.planning.plan import Request, growth, plan
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:

@@ -52,12 +52,12 @@ def load(arguments: Namespace) -> Workload:
 
 
 def figures(arguments: Namespace) -> Calibration:
-    """Read the measured figures, or give the defaults. Raises CalibrationError."""
+    """Read the measured figures, or give the defaults. Raises PlanError."""
     return calibration.read(arguments.calibrated) if arguments.calibrated else calibration.Calibration()
 
 
 def prices(arguments: Namespace) -> Prices:
-    """Read the prices. Raises PriceError."""
+    """Read the prices. Raises PlanError."""
     return price.load(arguments.region, arguments.prices)
 
 

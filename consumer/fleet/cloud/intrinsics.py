@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from consumer.errors import TemplateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PSEUDO = {
     "AWS::StackName": "consumer",
@@ -51,6 +51,24 @@ def loaded(text: str) -> Any:  # noqa: ANN401 - what YAML holds
         raise TemplateError(f"the template is no YAML: {error}") from error
 
 
+PLAIN: dict[str, Callable[..., Any]] = {  # those whose arguments are worked out first
+    "Fn::Equals": lambda left, right: str(left) == str(right),
+    "Fn::Not": lambda value: not value,
+    "Fn::And": lambda *values: all(values),
+    "Fn::Or": lambda *values: any(values),
+    "Fn::Join": lambda between, values: between.join(map(str, values)),
+    "Fn::Split": lambda between, text: text.split(between),
+    "Fn::Select": lambda index, values: values[int(index)],
+}
+
+
+def _plain(name: str, given: Any) -> Any:  # noqa: ANN401
+    try:
+        return PLAIN[name](*given)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise TemplateError(f"{name} of {given!r} is not one that can be worked out here") from error
+
+
 class Resolver:
     """One template with values for its parameters."""
 
@@ -58,7 +76,6 @@ class Resolver:
         self._parameters = parameters
         self._conditions = template.get("Conditions", {})
         self._resources = template["Resources"]
-        self._mappings = template.get("Mappings", {})
 
     def of(self, node: Any) -> Any:  # noqa: ANN401 - any part of a template
         """Give a part of the template with nothing left to work out."""
@@ -92,33 +109,8 @@ class Resolver:
             case "Fn::If", [str() as condition, yes, no]:
                 result = self.of(yes if self.holds(condition) else no)
             case _:
-                result = self._plain(name, self.of(given))
+                result = _plain(name, self.of(given))
         return result
-
-    def _plain(self, name: str, given: Any) -> Any:  # noqa: ANN401
-        """Work out a function whose arguments have been worked out."""
-        match name, given:
-            case "Fn::Equals", [left, right]:
-                return str(left) == str(right)
-            case "Fn::Not", [value]:
-                return not value
-            case "Fn::And", [*values]:
-                return all(values)
-            case "Fn::Or", [*values]:
-                return any(values)
-        return self._text(name, given)
-
-    def _text(self, name: str, given: Any) -> Any:  # noqa: ANN401
-        match name, given:
-            case "Fn::Join", [str() as between, [*values]]:
-                return between.join(map(str, values))
-            case "Fn::Split", [str() as between, str() as text]:
-                return text.split(between)
-            case "Fn::Select", [index, [*values]] if int(index) < len(values):
-                return values[int(index)]
-            case "Fn::FindInMap", [first, second, third]:
-                return self._mappings[first][second][third]
-        raise TemplateError(f"{name} of {given!r} is not one that can be worked out here")
 
     def _known(self, resource: str) -> str:
         if resource not in self._resources:

@@ -6,16 +6,16 @@ Where the guide leaves a case open, `Reading` names both answers: a template mus
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TypeAlias
 
 from consumer.errors import TemplateError
-from consumer.fleet.cloud.points import CLOCK, EACH, OVER, joined, kept, point
-from consumer.fleet.cloud.syntax import Array, Binary, Call, Name, Negative, Number, Tree, Word, names, parse
+from consumer.fleet.cloud.points import joined, point
+from consumer.fleet.cloud.syntax import Binary, Name, Negative, Number, Tree, names, parse
 
 MOST = 10  # CloudWatch, alarm limits: metrics, and expressions, of one alarm
 ID = re.compile(r"[a-z][A-Za-z0-9_]*")
@@ -23,7 +23,7 @@ ID = re.compile(r"[a-z][A-Za-z0-9_]*")
 Series: TypeAlias = Mapping[int, float]
 """Minutes since 1970 in UTC, to values. A minute without a datapoint is absent."""
 
-Value: TypeAlias = "float | dict[int, float] | list[dict[int, float]]"
+Value: TypeAlias = "float | dict[int, float]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,38 +136,19 @@ class Evaluation:
                 return self._pair("*", -1.0, self._tree(inner))
             case Binary(sign, left, right):
                 return self._pair(sign, self._tree(left), self._tree(right))
-            case Array(items):
-                return [_series(self._tree(item)) for item in items]
-            case Word(text):
-                raise TemplateError(f"metric math: {text} stands in FILL only")
-        return self._call(tree)
+        return self._call(tree.function, [self._tree(item) for item in tree.arguments])
 
-    def _call(self, call: Call) -> Value:
-        name, given = call.function, call.arguments
-        if name == "FILL" and len(given) == 2:  # noqa: PLR2004 - what is filled, and with what
-            return self._fill(self._tree(given[0]), given[1])
-        return self._called(name, [self._tree(item) for item in given])
-
-    def _called(self, name: str, values: list[Value]) -> Value:
-        result: Value
-        match name, values:
-            case "METRICS", []:
-                result = [_series(self.of(query.id)) for query in self._queries.values() if query.metric]
+    def _call(self, name: str, given: list[Value]) -> Value:
+        match name, given:
             case "IF", [condition, yes, *no] if len(no) <= 1:
-                result = self._if(condition, yes, no[0] if no else {})
-            case "TIME_SERIES", [float(value)]:
-                result = dict.fromkeys(self._minutes, value)
-            case "PERIOD", [dict()]:
-                result = 60.0
-            case _, [dict() as series] if name in CLOCK:
-                result = self._clock(CLOCK[name], series)
-            case _, [dict() | list() as value] if name in EACH:
-                result = _mapped(partial(kept, EACH[name]), value)
-            case _, [dict() | list() as value] if name in OVER:
-                result = self._over(name, value)
-            case _:
-                raise TemplateError(f"metric math: {name} of {len(values)} such arguments is not known here")
-        return result
+                return self._if(condition, yes, no[0] if no else {})
+            case "FILL", [dict() as series, float(number)]:
+                return dict.fromkeys(self._minutes, number) | series if series or self._reading.filled else {}
+            case (("HOUR" | "MINUTE"), [dict() as series]):
+                return self._clock(name, series)
+            case "FLOOR", [dict() as series]:
+                return {minute: float(math.floor(value)) for minute, value in series.items()}
+        raise TemplateError(f"metric math: {name} of {len(given)} such arguments is not known here")
 
     def _pair(self, sign: str, left: Value, right: Value) -> Value:
         """Join two values point by point.
@@ -176,10 +157,6 @@ class Evaluation:
         divide by zero, the data point is dropped." Comparisons: "when only one of the time series has a value for a
         particular time stamp, the function treats the missing value in the other time series as 0".
         """
-        if isinstance(left, list):
-            return _mapped(lambda one: _series(self._pair(sign, one, right)), left)
-        if isinstance(right, list):
-            return _mapped(lambda one: _series(self._pair(sign, left, one)), right)
         if isinstance(left, dict) or isinstance(right, dict):
             return joined(sign, left, right, self._seen(left, right))
         return joined(sign, left, right, (0,)).get(0, {})  # two numbers: the one point that they make
@@ -200,8 +177,6 @@ class Evaluation:
         metric2"; "dropped, if [it] is FALSE and the corresponding data point does not exist in metric3 or if metric3 is
         omitted"; dropped if the condition has no datapoint.
         """
-        if isinstance(yes, list) or isinstance(no, list):
-            raise TemplateError("metric math: IF chooses between series and numbers, not arrays")
         if not isinstance(condition, dict):
             return yes if condition else no
         chosen: dict[int, float] = {}
@@ -216,55 +191,8 @@ class Evaluation:
                 chosen[minute] = no[minute]
         return chosen
 
-    def _fill(self, value: Value, filler: Tree) -> Value:
-        """Fill gaps: with a number, another series' points, the last point, or a line between two points."""
-        if isinstance(value, list):
-            return [_series(self._fill(one, filler)) for one in value]
-        series = _series(value)
-        if isinstance(filler, Word):
-            return self._bridged(series, line=filler.text == "LINEAR")
-        other = self._tree(filler)
-        if isinstance(other, dict):
-            return dict(sorted({**other, **series}.items()))
-        if isinstance(other, list):
-            raise TemplateError("metric math: FILL takes a number, a series, REPEAT or LINEAR")
-        return {minute: series.get(minute, other) for minute in self._minutes} if series or self._reading.filled else {}
-
-    def _bridged(self, series: dict[int, float], *, line: bool) -> dict[int, float]:
-        """Fill gaps from the point before; with a line, up to the point after. What has no point before stays a gap."""
-        filled: dict[int, float] = {}
-        for minute in self._minutes:
-            before = max((known for known in series if known <= minute), default=None)
-            after = min((known for known in series if known >= minute), default=None)
-            if before is None or (line and after is None):
-                continue
-            share = (minute - before) / (after - before) if line and after is not None and after > before else 0.0
-            filled[minute] = series[before] + share * (series[after] - series[before] if after is not None else 0.0)
-        return filled
-
-    def _clock(self, read: Callable[[datetime], float], series: dict[int, float]) -> dict[int, float]:
-        """Give a field of each minute's timestamp: "a new non-sparse time series". UTC, as all of CloudWatch's are."""
+    def _clock(self, name: str, series: dict[int, float]) -> dict[int, float]:
+        """Give each minute's hour or minute: "a new non-sparse time series". UTC, as all of CloudWatch's are."""
         if not series and not self._reading.clock_runs:
             return {}
-        return {minute: read(datetime.fromtimestamp(minute * 60, UTC)) for minute in self._minutes}
-
-    def _over(self, name: str, value: dict[int, float] | list[dict[int, float]]) -> Value:
-        """Give the scalar over one series, or the series over an array."""
-        take = OVER[name]
-        if isinstance(value, dict):
-            return take(list(value.values())) if value else {}
-        if name == "AVG":  # of an array, "missing values are treated as 0"
-            return {m: sum(one.get(m, 0.0) for one in value) / len(value) for m in sorted(set().union(*value))}
-        return {m: take([one[m] for one in value if m in one]) for m in sorted(set().union(*value))}
-
-
-def _series(value: Value) -> dict[int, float]:
-    if not isinstance(value, dict):
-        raise TemplateError("metric math: expected a series, got a number or an array")
-    return value
-
-
-def _mapped(
-    function: Callable[[dict[int, float]], dict[int, float]], value: dict[int, float] | list[dict[int, float]]
-) -> Value:
-    return [function(one) for one in value] if isinstance(value, list) else function(value)
+        return {minute: minute // 60 % 24 if name == "HOUR" else minute % 60 for minute in self._minutes}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from itertools import repeat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from datetime import datetime
 
 SIGNS: dict[str, Callable[[float, float], float]] = {
     "+": operator.add,
@@ -25,29 +23,6 @@ SIGNS: dict[str, Callable[[float, float], float]] = {
     ">=": operator.ge,
     "AND": lambda left, right: bool(left) and bool(right),
     "OR": lambda left, right: bool(left) or bool(right),
-}
-EACH: dict[str, Callable[[float], float]] = {
-    "ABS": abs,
-    "CEIL": math.ceil,
-    "FLOOR": math.floor,
-    "LOG": math.log,
-    "LOG10": math.log10,
-}
-OVER: dict[str, Callable[[list[float]], float]] = {
-    "MAX": max,
-    "MIN": min,
-    "SUM": math.fsum,
-    "AVG": lambda values: math.fsum(values) / len(values),
-    "DATAPOINT_COUNT": lambda values: float(len(values)),
-}
-CLOCK: dict[str, Callable[[datetime], float]] = {
-    "MINUTE": lambda when: when.minute,
-    "HOUR": lambda when: when.hour,
-    "DAY": lambda when: when.isoweekday(),  # 1 is Monday
-    "DATE": lambda when: when.day,
-    "MONTH": lambda when: when.month,
-    "YEAR": lambda when: when.year,
-    "EPOCH": lambda when: when.timestamp(),
 }
 
 
@@ -73,14 +48,3 @@ def joined(
 def point(side: float | dict[int, float], minute: int) -> float:
     """Give a value's point of one minute: its number, or 0 where a series has none."""
     return side.get(minute, 0.0) if isinstance(side, dict) else side
-
-
-def kept(function: Callable[[float], float], series: dict[int, float]) -> dict[int, float]:
-    """Apply a function to each point; one for which it is not defined is dropped."""
-    results: dict[int, float] = {}
-    for minute, value in series.items():
-        try:
-            results[minute] = float(function(value))
-        except ValueError:
-            continue
-    return results

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from consumer.fleet.cloud.alarms import MORE, Alarm, Watch
@@ -150,8 +151,8 @@ class Scaler:
             if schedule.due(now):
                 self._bound(schedule)
         self.watch.minute(now - 1, data)
-        wishes = {policy.name: self._wish(policy, running, now) for policy in self.policies}
-        self._follow({name: wish for name, wish in wishes.items() if wish is not None}, now)
+        wishes = {policy: self._wish(policy, running, now) for policy in self.policies}
+        self._follow({policy: wish for policy, wish in wishes.items() if wish is not None}, now)
         return self.target.desired
 
     def _bound(self, schedule: Schedule) -> None:
@@ -187,7 +188,7 @@ class Scaler:
         length = policy.cooldown if isinstance(policy, StepPolicy) else policy.out_cooldown
         return cooling.out_from if (now - cooling.out_at) * 60 < length else running
 
-    def _follow(self, wishes: dict[str, int], now: int) -> None:
+    def _follow(self, wishes: dict[Policy, int], now: int) -> None:
         """Do what the policies want: the most of all, out at once, in only after what cools down.
 
         "If multiple policies instruct the scalable target to scale out or in at the same time, [it] scales based on the
@@ -196,27 +197,20 @@ class Scaler:
         """
         if not wishes:
             return
-        name = max(wishes, key=lambda one: wishes[one])
-        before, wish = self.target.desired, wishes[name]
-        if wish < before and not self._may_shrink(name, wishes, now):
+        policy, wish = max(wishes.items(), key=itemgetter(1))
+        before, cooling = self.target.desired, self._cooling[policy.name]
+        if wish < before and not self._may_shrink(policy, wishes, now):
             return
-        cooling = self._cooling[name]
         if wish > before:
-            self._cooling[name] = Cooling(now, self._started(name, before, now))
+            self._cooling[policy.name] = Cooling(now, self._base(policy, before, now))
         elif wish < before:
             cooling.in_at = now
         self.target = self.target.bounded(wish)
 
-    def _started(self, name: str, before: int, now: int) -> int:
-        """Give the capacity that a chain of scale-outs began with."""
-        policy = next(policy for policy in self.policies if policy.name == name)
-        return self._base(policy, before, now)
-
-    def _may_shrink(self, name: str, wishes: dict[str, int], now: int) -> bool:
-        policy = next(policy for policy in self.policies if policy.name == name)
-        cooling = self._cooling[name]
+    def _may_shrink(self, policy: Policy, wishes: dict[Policy, int], now: int) -> bool:
+        cooling = self._cooling[policy.name]
         length = policy.cooldown if isinstance(policy, StepPolicy) else policy.in_cooldown
         if (now - max(cooling.in_at, cooling.out_at)) * 60 < length:
             return False
         tracking = [one for one in self.policies if isinstance(one, TargetTracking) and one.scales_in]
-        return policy not in tracking or all(one.name in wishes for one in tracking)
+        return policy not in tracking or wishes.keys() >= set(tracking)

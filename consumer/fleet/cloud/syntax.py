@@ -14,11 +14,11 @@ from typing import TypeAlias
 from consumer.errors import TemplateError
 
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z]\w*)|(?P<sign><=|>=|==|!=|&&|\|\||[-+*/^()<>,\[\]]))"
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z]\w*)|(?P<sign><=|>=|==|!=|&&|\|\||[-+*/^()<>,]))"
 )
 SAME = {"&&": "AND", "||": "OR"}
 LOOSEST_FIRST = (("OR",), ("AND",), ("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
-WORDS = {"AND", "OR", "REPEAT", "LINEAR"}  # in capitals, and no function
+WORDS = {"AND", "OR"}  # in capitals, and no function
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,6 @@ class Name:
     """The id of a metric or of another expression."""
 
     id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A way of filling gaps: REPEAT or LINEAR."""
-
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +52,6 @@ class Binary:
 
 
 @dataclass(frozen=True, slots=True)
-class Array:
-    """Several series in brackets."""
-
-    items: tuple[Tree, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """A function and what it is given."""
 
@@ -73,7 +59,7 @@ class Call:
     arguments: tuple[Tree, ...]
 
 
-Tree: TypeAlias = Number | Name | Word | Negative | Binary | Array | Call
+Tree: TypeAlias = Number | Name | Negative | Binary | Call
 
 
 @lru_cache(maxsize=256)
@@ -91,7 +77,7 @@ def names(tree: Tree) -> set[str]:
             return names(inner)
         case Binary(_, left, right):
             return names(left) | names(right)
-        case Array(items) | Call(_, items):
+        case Call(_, items):
             return set().union(*map(names, items))
     return set()
 
@@ -162,8 +148,6 @@ class Parser:
             tree = self._joined(0)
             self._take(")")
             return tree
-        if read == "[":
-            return Array(self._listed("]"))
         if not read[0].isalpha():
             raise self._wrong(f"expected a value, got {read}")
         return self._named(read)
@@ -176,8 +160,6 @@ class Parser:
             return Call(read, self._listed(")"))
         if read[0].islower():
             return Name(read)
-        if read in {"REPEAT", "LINEAR"}:
-            return Word(read)
         raise self._wrong(f"the id {read} must begin with a small letter")
 
     def _listed(self, end: str) -> tuple[Tree, ...]:

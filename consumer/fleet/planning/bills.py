@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from consumer.fleet import metrics
 from consumer.fleet.planning import capacity, price
 from consumer.fleet.planning.price import FREE, MONTH_DAYS
 from consumer.fleet.planning.workload import DAY
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 BILLED_START = 60.0  # of a container's start, the seconds that are paid: from the pull of its image on
 DRAINED = 180.0  # seconds from the last message until the fleet is gone: two counts of zero, two of the alarm, the stop
 RENEWAL = 30.0  # seconds between two requests that keep a message hidden (CONSUMER_HEARTBEAT_INTERVAL)
-METRICS = 10  # that a fleet sends
+METRICS = len(metrics.ALL)  # that a fleet sends
 ALARM_METRICS = 12  # that the template's alarms refer to
 NEAR = 1.1  # times the cheapest: for so little more a smaller container is taken, with which less is lost at once
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import json
 import math
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from consumer.errors import ConsumerError, problem
+from consumer.errors import PlanError, problem, respelled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 OURS = "default: measured with this product's image and a handler that holds nothing"
 GUESS = "default: a guess, since only your handler knows"
-
-
-class CalibrationError(ConsumerError):
-    """A file of measured figures cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +57,25 @@ class Calibration:
         return self.container_cpu + processes * concurrency * (self.message_cpu + self.each_cpu_s / turn)
 
 
-FIGURES = tuple(field.name for field in fields(Calibration) if field.type == "float")
+FIGURES = tuple(field.name for field in fields(Calibration) if field.name not in {"measured", "known"})
 FORM = '{"measured": "2026-11-20", "message_mib": 80, "message_cpu": 0.02}'
 
 
 def read(path: Path) -> Calibration:
     """Read a JSON object of figures, by their names here, and the day on which they were measured.
 
-    A figure that it leaves out keeps its default. Raises CalibrationError.
+    A figure that it leaves out keeps its default. Raises PlanError.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise CalibrationError(problem("--calibrated", f"a JSON file like {FORM}", str(error), "check it")) from error
+        raise PlanError(problem("--calibrated", f"a JSON file like {FORM}", str(error), "check it")) from error
     if not isinstance(found, dict):
-        raise CalibrationError(problem(str(path), f"a JSON object like {FORM}", type(found).__name__, "write one"))
+        raise PlanError(problem(str(path), f"a JSON object like {FORM}", type(found).__name__, "write one"))
     day = _day(found.pop("measured", None), path)
     figures = {name: _figure(name, value, path) for name, value in found.items()}
     if not figures:
-        raise CalibrationError(problem(str(path), f"at least one of {', '.join(FIGURES)}", "none", "add what you know"))
+        raise PlanError(problem(str(path), f"at least one of {', '.join(FIGURES)}", "none", "add what you know"))
     return replace(Calibration(), **figures, measured=day, known=frozenset(figures))
 
 
@@ -88,16 +83,15 @@ def _day(value: object, path: Path) -> dt.date:
     try:
         return dt.date.fromisoformat(str(value)[:10])
     except ValueError as error:
-        raise CalibrationError(
+        raise PlanError(
             problem(f"{path}, measured", "a day such as 2026-11-20", repr(value), "say when it was measured")
         ) from error
 
 
 def _figure(name: str, value: object, path: Path) -> float:
     if name not in FIGURES:
-        near = difflib.get_close_matches(name, FIGURES, 1)
-        remedy = f"write {near[0]}" if near else "leave it out"
-        raise CalibrationError(problem(str(path), f"one of measured, {', '.join(FIGURES)}", name, remedy))
+        known = ", ".join(FIGURES)
+        raise PlanError(problem(str(path), f"one of measured, {known}", name, respelled(name, FIGURES)))
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise CalibrationError(problem(f"{path}, {name}", "a number, 0 or more", repr(value), "correct it"))
+        raise PlanError(problem(f"{path}, {name}", "a number, 0 or more", repr(value), "correct it"))
     return float(value)

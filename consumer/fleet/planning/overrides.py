@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+
+from consumer.fleet.cloud.template import standard_offset
 
 if TYPE_CHECKING:
     from consumer.fleet.planning.plan import Plan
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 EARLY = 180.0  # seconds before the messages come: docs/scaling.md says why not more or less
 FREE = 900.0  # seconds after, until which a sleeping queue's own metrics are back (SQS), and the fleet may go to zero
 GRACE = 1800.0  # seconds after the deadline, until nothing more may run
-YEAR = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))  # any: a zone's standard time hardly ever moves
 
 
 def parameters(plan: Plan, zone: str) -> dict[str, str]:
@@ -32,18 +31,12 @@ def parameters(plan: Plan, zone: str) -> dict[str, str]:
         "AssignPublicIp": "ENABLED" if market.public_ip else "DISABLED",
         "ExpectedSeconds": f"{load.mean:g}",
         "TimeZone": zone,
-        "UtcOffset": f"{_standard(zone) / timedelta(hours=1):g}",
+        "UtcOffset": f"{standard_offset(zone):g}",
         "OpenTime": _time(load.opens - EARLY),
         "FreeTime": _time(load.opens + FREE),
         "Deadline": _time(load.deadline),
         "CloseTime": _time(load.deadline + GRACE),
     }
-
-
-def _standard(zone: str) -> timedelta:
-    """Give a zone's distance from UTC without summer time."""
-    here = YEAR.astimezone(ZoneInfo(zone))
-    return (here.utcoffset() or timedelta()) - (here.dst() or timedelta())
 
 
 def _time(since: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from consumer.errors import ConsumerError
+from consumer.errors import ImpossibleError
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bills import Bill, bill, recommended
 from consumer.fleet.planning.bounds import Bound, bounds, shortfalls
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from consumer.fleet.planning.workload import Workload
 
 TIMES = (1, 10, 100, 1000)  # the messages of today
-
-
-class ImpossibleError(ConsumerError):
-    """No fleet will do; one reason a line."""
 
 
 @dataclass(frozen=True, slots=True)

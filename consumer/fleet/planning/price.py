@@ -7,7 +7,6 @@ left out of every figure; FREE says what they hold.
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import math
 import tomllib
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from consumer.errors import ConsumerError, problem
+from consumer.errors import PlanError, problem, respelled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,10 +50,6 @@ class FreeTier:
 FREE = FreeTier()
 
 
-class PriceError(ConsumerError):
-    """A table of prices cannot be read, or lacks what is asked of it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Price:
     """One figure: dollars, the day it was published or read, and where."""
@@ -72,27 +67,27 @@ class Prices:
     table: Mapping[str, Price]
 
     def dollars(self, item: str) -> float:
-        """Give one price. Raises PriceError when the table has none for this region."""
+        """Give one price. Raises PlanError when the table has none for this region."""
         return self.of(item).dollars
 
     def of(self, item: str) -> Price:
-        """Give one price with its date and source. Raises PriceError when the table has none for this region."""
+        """Give one price with its date and source. Raises PlanError when the table has none for this region."""
         if item not in self.table:
             example = f'a block with regions = ["{self.region}"], date, source and {item}'
-            raise PriceError(
+            raise PlanError(
                 problem(f"prices of {self.region}", item, "none", f"give a file with it (--prices FILE): {example}")
             )
         return self.table[item]
 
 
 def load(region: str = REGION, override: Path | None = None) -> Prices:
-    """Read the table for a region; a file of the same form wins. Raises PriceError."""
+    """Read the table for a region; a file of the same form wins. Raises PlanError."""
     table = _for(region, _packaged())
     if override is not None:
         table |= _for(region, _parsed(_text(override), str(override)))
     if not any(item in table for item in FARGATE):
         known = ", ".join(sorted({one for regions, _ in _packaged() for one in regions} - {ANYWHERE}))
-        raise PriceError(
+        raise PlanError(
             problem("--region", f"one of {known}", region, "name a near one, or give its prices (--prices FILE)")
         )
     return Prices(region, table)
@@ -149,9 +144,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PriceError(
-            problem("--prices", "a file that can be read", f"{path}: {error}", "check the path")
-        ) from error
+        raise PlanError(problem("--prices", "a file that can be read", f"{path}: {error}", "check the path")) from error
 
 
 def _for(region: str, blocks: tuple[Block, ...]) -> dict[str, Price]:
@@ -168,24 +161,22 @@ def _parsed(text: str, name: str) -> tuple[Block, ...]:
     try:
         blocks = tomllib.loads(text).get("price", [])
     except tomllib.TOMLDecodeError as error:
-        raise PriceError(problem(name, "TOML", str(error), "correct that line")) from error
+        raise PlanError(problem(name, "TOML", str(error), "correct that line")) from error
     if not isinstance(blocks, list) or not blocks:
-        raise PriceError(problem(name, "[[price]] blocks", "none", "write one as in prices.toml"))
+        raise PlanError(problem(name, "[[price]] blocks", "none", "write one as in prices.toml"))
     return tuple(_block(block, f"{name}, price {number}") for number, block in enumerate(blocks, 1))
 
 
 def _block(block: Any, name: str) -> Block:  # noqa: ANN401 - as TOML gives it
     if not isinstance(block, dict):
-        raise PriceError(problem(name, "a [[price]] block", repr(block), "write one as in prices.toml"))
+        raise PlanError(problem(name, "a [[price]] block", repr(block), "write one as in prices.toml"))
     regions, date, source = (block.get(word) for word in ABOUT)
     if not (isinstance(regions, list) and regions and all(isinstance(one, str) for one in regions)):
-        raise PriceError(problem(f"{name}, regions", 'a list such as ["us-east-1"]', repr(regions), "name them"))
+        raise PlanError(problem(f"{name}, regions", 'a list such as ["us-east-1"]', repr(regions), "name them"))
     if not isinstance(date, dt.date):
-        raise PriceError(
-            problem(f"{name}, date", "a day such as 2026-09-29", repr(date), "say when that was the price")
-        )
+        raise PlanError(problem(f"{name}, date", "a day such as 2026-09-29", repr(date), "say when that was the price"))
     if not (isinstance(source, str) and source.strip()):
-        raise PriceError(problem(f"{name}, source", "where the price is from", repr(source), "say it"))
+        raise PlanError(problem(f"{name}, source", "where the price is from", repr(source), "say it"))
     figures = {
         item: Price(_dollars(value, item, name), date, source) for item, value in block.items() if item not in ABOUT
     }
@@ -194,10 +185,7 @@ def _block(block: Any, name: str) -> Block:  # noqa: ANN401 - as TOML gives it
 
 def _dollars(value: object, item: str, name: str) -> float:
     if item not in ITEMS:
-        near = difflib.get_close_matches(item, ITEMS, 1)
-        raise PriceError(
-            problem(name, f"one of {', '.join(ITEMS)}", item, f"write {near[0]}" if near else "leave it out")
-        )
+        raise PlanError(problem(name, f"one of {', '.join(ITEMS)}", item, respelled(item, ITEMS)))
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise PriceError(problem(f"{name}, {item}", "dollars, 0 or more", repr(value), "write a number such as 0.04"))
+        raise PlanError(problem(f"{name}, {item}", "dollars, 0 or more", repr(value), "write a number such as 0.04"))
     return float(value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from consumer.fleet.need import Asking
 
 
 @dataclass(slots=True, eq=False)
@@ -30,5 +32,4 @@ class Container:
     longest: float = 0.0
     protected: float | None = None
     renewed: float = 0.0
-    asked: int = 1
-    found_empty: bool = False
+    asking: Asking = field(default_factory=Asking)

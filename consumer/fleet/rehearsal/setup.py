@@ -11,6 +11,7 @@ from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series
 from consumer.fleet.cloud.scaling import Policy, Scaler, Target
 from consumer.fleet.planning.price import per_second
 from consumer.fleet.planning.sizes import GIB, UNITS
+from consumer.settings import drain_of
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -77,7 +78,6 @@ def of(deployment: Deployment, market: Market, name: str = "ours") -> Setup:
     names = {policy.name for policy in deployment.policies}
     warnings = frozenset(alarm.name for alarm in deployment.alarms if alarm.name.endswith(WARNINGS))
     watched = tuple(one for one in deployment.alarms if names.intersection(one.actions) or one.name in warnings)
-    stop = deployment.stop_timeout
     second = partial(
         per_second, deployment.cpu / UNITS, deployment.memory_mib / GIB,
         arm=deployment.architecture == "ARM64", prices=market.prices, public_ip=market.public_ip,
@@ -86,7 +86,7 @@ def of(deployment: Deployment, market: Market, name: str = "ours") -> Setup:
     deployed = Deployed(
         slots=deployment.slots,
         most=deployment.most,
-        drain=stop - max(4.0, stop / 6) - 5,  # docs/architecture.md: the life of a container
+        drain=drain_of(deployment.stop_timeout),
         base=deployment.on_demand,
         spot=deployment.spot_share,
         expected=expected,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.fleet import metrics
-from consumer.fleet.need import Backlog, Fleet, Pace, kept, needed
+from consumer.fleet.need import Backlog, Fleet, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,15 +42,11 @@ class Telling:
 
     def _see(self, one: Container, backlog: Backlog, desired: int, left: float) -> tuple[int, float | None]:
         """Say, as one container does, how many are needed, and the slack: none only after two counts of nothing."""
-        shape, empty_before = self._deployed, one.found_empty
-        one.found_empty = not backlog.total
-        if one.found_empty and not empty_before:
-            return max(1, one.asked), left
-        fleet = Fleet(shape.slots, desired, max(desired, self.most), one.asked)
+        shape = self._deployed
         pace = Pace.of(one.done, one.seconds, one.longest, expected=shape.expected)
-        need = needed(backlog, pace, fleet, left) if pace else None
-        one.asked = need.containers if need else kept(backlog, fleet)
-        return one.asked, need.slack if need else None
+        fleet = Fleet(shape.slots, desired, max(desired, self.most))
+        need = one.asking.minute(backlog, pace, fleet, left)
+        return one.asking.containers, need.slack if need else None
 
     def _events(self, now: float) -> None:
         work = self._work

@@ -148,17 +148,17 @@ class Work:
         else:
             base = min(CAP, BACKOFF * MULTIPLIER**failures)
             delay = base * (0.5 + 0.5 * self._mishaps.random())  # half sure, half jitter
-            self._events.at(self._events.now + delay, self._again, None, seconds, failures + 1)
+            self._events.at(self._events.now + delay, self._again, seconds, failures + 1)
         self._next(container)
 
     def _crashed(self, container: Container, seconds: float, failures: int) -> None:
         self.crashed += 1
         now = self._events.now
         rescued = RESCUE * self._mishaps.random()
-        self._events.at(now + rescued, self._again, None, seconds, failures)
+        self._events.at(now + rescued, self._again, seconds, failures)
         self._events.at(now + RESTART, self._next, container)
 
-    def _again(self, _: None, seconds: float, failures: int) -> None:
+    def _again(self, seconds: float, failures: int) -> None:
         self.hidden -= 1
         self.returned.append((seconds, failures))
         self._hand_out()

@@ -75,6 +75,7 @@ def test_a_process_over_the_hard_limit_during_a_message_is_killed_and_the_messag
     left = ending.read(fat)
     assert left.killed == "301 MiB of private memory during a message, of 300 at most"
     assert left.suspects
+    assert scene.log.named("process_killed")[0]["duty"] == "memory"
 
 
 def test_a_browser_counts_as_its_process_s_memory_during_a_message(scene: Scene) -> None:
@@ -190,7 +191,8 @@ def test_one_with_nothing_in_hand_is_told_to_stop_and_not_killed(scene: Scene) -
     scene.look(guard)
     scene.look(guard)
     assert scene.sent == [("worker_04", signal.SIGTERM)]
-    assert scene.log.named("process_asked")[0]["name"] == "worker_04"
+    (asked,) = scene.log.named("process_asked")
+    assert (asked["name"], asked["duty"]) == ("worker_04", "memory")
     assert not scene.log.named("process_killed"), "it is not"
 
 

@@ -40,9 +40,15 @@ class Scene:
 
     def begin(self) -> None:
         """Begin with an agent that knows of nothing."""
-        self.wanted = Wanted(self, self.clock, cast("Any", self.log))
+        self.wanted = Wanted(cast("Any", self), self.clock, cast("Any", self.log))
         self.protection = Protection(
-            cast("Any", self), self, self.wanted, self.folder, self.clock, cast("Any", self.log), longest=self.longest
+            cast("Any", self),
+            cast("Any", self),
+            self.wanted,
+            self.folder,
+            self.clock,
+            cast("Any", self.log),
+            longest=self.longest,
         )
 
     def protect(self, minutes: int | None) -> str:

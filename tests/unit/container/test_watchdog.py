@@ -129,6 +129,6 @@ async def test_one_that_cannot_be_killed_is_logged_and_tried_again(scene: Scene)
 async def test_one_that_has_gone_by_itself_was_not_killed(scene: Scene) -> None:
     scene.kills._send = kill
     gone = {"name": "worker_00", "pid": 2**22 - 1, "start_ticks": 7, "in_hand": {}}
-    scene.kills.end(gone, "it is frozen", suspects=True)
+    scene.kills.end(gone, "it is frozen", duty="watchdog", suspects=True)
     assert not scene.log.named("process_killed")
     assert [one.suffix for one in scene.path.parent.iterdir()] == [".json"]

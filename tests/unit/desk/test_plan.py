@@ -9,6 +9,7 @@ import pytest
 
 from consumer.cli import main
 from consumer.desk.planning.workload import clock
+from consumer.fleet.cloud import template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,6 +123,12 @@ def test_a_machine_reads_the_same_plan(said: Any) -> None:
     assert found["figures"]["process_mib"]["value"] == 13.5
     assert found["prices"]["fargate_arm_vcpu_hour"]["date"] == "2026-09-06"
     assert found["parameters"]["MaxContainers"] == "5"
+
+
+def test_the_template_s_defaults_are_the_plan_for_the_standard_day(said: Any) -> None:
+    planned = json.loads(said("--json")[1])["parameters"]
+    defaults = template.resolved(template.file().read_text())[0]
+    assert {name: defaults[name] for name in planned} == planned
 
 
 @pytest.mark.parametrize(

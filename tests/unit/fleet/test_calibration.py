@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.errors import PlanError
 from consumer.fleet.planning import calibration
-from consumer.fleet.planning.calibration import FIGURES, Calibration, CalibrationError
+from consumer.fleet.planning.calibration import FIGURES, Calibration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,11 +73,11 @@ def test_a_handler_is_known_once_its_memory_and_its_cpu_are(tmp_path: Path) -> N
     ],
 )
 def test_a_wrong_file_is_refused_and_the_figure_is_named(content: Any, said: str, tmp_path: Path) -> None:
-    with pytest.raises(CalibrationError) as caught:
+    with pytest.raises(PlanError) as caught:
         calibration.read(file(tmp_path, content))
     assert said in str(caught.value)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CalibrationError, match=r"--calibrated: expected a JSON file .*none.json"):
+    with pytest.raises(PlanError, match=r"--calibrated: expected a JSON file .*none.json"):
         calibration.read(tmp_path / "none.json")

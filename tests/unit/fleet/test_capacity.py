@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,7 @@ def test_the_fleet_itself_asks_for_no_more_than_was_planned(load: Workload, slot
 @given(load=workloads(), slots=st.integers(1, 100), more=st.integers(1, 10_000))
 def test_more_messages_never_need_fewer_containers(load: Workload, slots: int, more: int) -> None:
     fewer, rather = capacity.enough(load, slots), capacity.enough(replace(load, messages=load.messages + more), slots)
-    assert (fewer is None) == (rather is None)
-    assert fewer is None or rather is None or fewer <= rather
+    assert (fewer or math.inf) <= (rather or math.inf)  # None: so many take too long to launch
 
 
 @given(load=workloads(), figures=calibrations, more=st.integers(1, 10_000))

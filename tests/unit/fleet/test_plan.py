@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
+from consumer.errors import ImpossibleError
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bounds import bears
 from consumer.fleet.planning.calibration import Calibration
 from consumer.fleet.planning.capacity import Limits
-from consumer.fleet.planning.plan import ImpossibleError, Request, growth, plan
+from consumer.fleet.planning.plan import Request, growth, plan
 from support.plans import TOKYO, USUAL, workloads
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ def test_no_recommended_fleet_passes_a_bound(load: Workload) -> None:
 
 
 @given(load=workloads())
-def test_what_a_fleet_bears_is_what_it_is_enough_for(load: Workload) -> None:
+def test_what_a_fleet_bears_is_what_it_is_enough_for_to_a_message(load: Workload) -> None:
     messages = bears(load, 12, 3)
-    if messages > 36:
-        assert capacity.enough(replace(load, messages=messages), 12) == 3
-        assert capacity.enough(replace(load, messages=messages + 1), 12) == 4
+    if messages > 37:  # one more or fewer: seconds are floats
+        assert capacity.enough(replace(load, messages=messages - 1), 12) == 3
+        assert capacity.enough(replace(load, messages=messages + 2), 12) == 4
 
 
 @pytest.mark.parametrize(

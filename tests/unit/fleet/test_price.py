@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.errors import PlanError
 from consumer.fleet.planning import price
-from consumer.fleet.planning.price import ITEMS, PriceError
+from consumer.fleet.planning.price import ITEMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,11 +112,11 @@ def test_a_region_s_own_price_wins_over_one_for_everywhere(tmp_path: Path) -> No
 
 
 def test_a_region_that_is_not_in_the_table_is_refused_with_those_that_are(tmp_path: Path) -> None:
-    with pytest.raises(PriceError, match=r"one of ap-northeast-1, eu-west-1, us-east-1; got mars-1"):
+    with pytest.raises(PlanError, match=r"one of ap-northeast-1, eu-west-1, us-east-1; got mars-1"):
         price.load("mars-1")
     prices = price.load("mars-1", file(tmp_path, BLOCK.replace("us-east-1", "mars-1")))
     assert prices.dollars("fargate_arm_vcpu_hour") == 0.02
-    with pytest.raises(PriceError, match=r'prices of mars-1: expected fargate_x86_vcpu_hour; got none.*"mars-1"'):
+    with pytest.raises(PlanError, match=r'prices of mars-1: expected fargate_x86_vcpu_hour; got none.*"mars-1"'):
         prices.dollars("fargate_x86_vcpu_hour")
 
 
@@ -138,15 +139,15 @@ def test_a_region_that_is_not_in_the_table_is_refused_with_those_that_are(tmp_pa
     ],
 )
 def test_a_wrong_file_is_refused_and_the_block_is_named(text: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(PriceError) as caught:
+    with pytest.raises(PlanError) as caught:
         price.load("us-east-1", file(tmp_path, text))
     assert said in str(caught.value)
     assert "To do: " in str(caught.value)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PriceError, match=r"--prices: expected a file that can be read; got .*none.toml"):
+    with pytest.raises(PlanError, match=r"--prices: expected a file that can be read; got .*none.toml"):
         price.load("us-east-1", tmp_path / "none.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(PriceError, match=r"binary.toml"):
+    with pytest.raises(PlanError, match=r"binary.toml"):
         price.load("us-east-1", tmp_path / "binary.toml")

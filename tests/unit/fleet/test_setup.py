@@ -13,7 +13,11 @@ from consumer.fleet.rehearsal.days import Kind, summary
 from support.plans import TOKYO
 from support.rehearsals import DEADLINE, HOUR, OPENS, scene
 
-OURS = setup.of(template.read(Processes=16, Concurrency=1, TimeZone="Asia/Tokyo", OnDemandBase=1, SpotWeight=1), TOKYO)
+OURS = setup.of(
+    template.read(
+        Cpu=1024, Memory=2048, Processes=16, OpenContainers=1, MaxContainers=10, SpotWeight=1, TimeZone="Asia/Tokyo"
+    ), TOKYO,
+)  # fmt: skip
 
 
 def with_most(count: int) -> setup.Setup:

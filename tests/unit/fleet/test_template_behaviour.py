@@ -34,7 +34,7 @@ every_reading = pytest.mark.parametrize("reading", READINGS, ids=lambda reading:
 
 @cache
 def alarm(name: str, **parameters: object) -> Alarm:
-    return next(one for one in read(**parameters).alarms if one.name == f"consumer-{name}")
+    return next(one for one in read(MaxContainers=10, **parameters).alarms if one.name == f"consumer-{name}")
 
 
 def state(one: Alarm, reading: Reading, data: Mapping[tuple[str, str], Series], minute: int) -> State:
@@ -213,7 +213,7 @@ def test_a_drained_fleet_is_at_zero_after_two_datapoints_and_not_after_one() -> 
 
 
 def test_a_day_opens_grows_drains_and_closes() -> None:
-    scaler = read(OpenContainers=2).scaler()
+    scaler = read(OpenContainers=2, MaxContainers=10).scaler()
     midnight = BEGIN
     needed = {midnight + at: 2.0 for at in range(237, 242)} | {midnight + at: 7.0 for at in range(242, 400)}
     needed |= {midnight + at: 0.0 for at in range(400, 404)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from functools import cache
@@ -222,16 +223,48 @@ def test_every_alarm_for_people_is_on_the_dashboard() -> None:
     assert len(people) == 6
 
 
-QUERIES = {name: one["QueryString"] for name, one in of_type("Logs::QueryDefinition")}
+QUERIES = {name: one["QueryString"] for name, one in of_type("Logs::QueryDefinition")} | {
+    one["properties"]["title"]: one["properties"]["query"] for one in board()["widgets"] if one["type"] == "log"
+}
+WORDS = {"filter", "fields", "stats", "sort", "limit", "and", "or", "in", "by", "asc", "desc"}
+OF_LOGS = {"event", "process", "container", "message_id", "attempt"}  # on every line of a delivery
+every_query = pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 
 
-@pytest.mark.parametrize("query", [*QUERIES.values(), json.dumps(board())], ids=[*QUERIES, "Dashboard"])
+@cache
+def written() -> dict[str, set[str]]:
+    """Give each event that our code logs, with the fields that it is given; `**facts` are those of the file's dicts."""
+    found: dict[str, set[str]] = {}
+    for path in (HOUSE / "consumer").rglob("*.py"):
+        nodes = [*ast.walk(ast.parse(path.read_text()))]
+        keys = [key for node in nodes if isinstance(node, ast.Dict) for key in node.keys]
+        keys += [node.slice for node in nodes if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)]
+        facts = {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+        for call in (node for node in nodes if isinstance(node, ast.Call)):
+            match call.args:
+                case [ast.Constant(value=str(event)), *_]:
+                    given = found.setdefault(event, set())
+                    for one in call.keywords:
+                        given |= {one.arg} if one.arg else facts
+    return found
+
+
+@every_query
 def test_log_queries_ask_for_events_that_are_logged(query: str) -> None:
-    source = "\n".join(path.read_text() for path in (HOUSE / "consumer").rglob("*.py"))
     asked = re.findall(r"event(?: =| in) (\[[^]]*\]|\S+)", query)
     assert asked or "message_id =" in query
-    for event in re.findall(r"[a-z_]+", " ".join(asked)):
-        assert f'"{event}"' in source
+    assert set(re.findall(r"[a-z_]+", " ".join(asked))) <= written().keys()
+
+
+@every_query
+def test_log_queries_name_fields_that_are_written_with_these_events(query: str) -> None:
+    events = set(re.findall(r"[\"']([a-z_]+)[\"']", query)) & written().keys()
+    fields = set().union(*(written()[event] for event in events or {"delivered"}))
+    aliases = set(re.findall(r"\bas (\w+)", query))
+    bare = re.sub(r"SOURCE \S+|\"[^\"]*\"|'[^']*'|\bas \w+|@\w+|\w+(?=\()|\b\d+\b", " ", query)
+    asked = set(re.findall(r"\w+", bare)) - WORDS - aliases
+    assert asked
+    assert asked <= fields | OF_LOGS | {metric.name for metric in metrics.ALL}
 
 
 def test_ten_metrics_are_billed_and_no_more() -> None:
