@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consumer.desk.planning.workload import clock
+from consumer.fleet.cloud.sizes import Size
 from consumer.fleet.planning import capacity
-from consumer.fleet.planning.sizes import Size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -156,7 +156,7 @@ def test_a_step_that_fails_ends_it_and_prints_no_parameter(
     step: str,
 ) -> None:
     monkeypatch.setenv("FAILS", step)
-    assert run(source) == 64
+    assert run(source) == 1
     printed = capfd.readouterr()
     assert printed.out == ""
     assert f"docker {step}" in printed.err

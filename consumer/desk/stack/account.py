@@ -27,6 +27,10 @@ REMEDIES = {
 }
 
 
+class FailedError(ConsumerError):
+    """The request was right, and a program that had to do a part of it has failed."""
+
+
 def real(service: str) -> Any:  # noqa: ANN401 - boto3's own
     """Make a service's client; the region may come from AWS_REGION, which boto3 itself does not read."""
     session = boto3.Session()
@@ -62,6 +66,8 @@ def run(command: str, work: Callable[[Namespace], int], arguments: Namespace) ->
     """Do a command's work; put what goes wrong into words, and into an exit code: 1, 64 for a wrong request."""
     try:
         return work(arguments)
+    except FailedError as error:
+        return _told(command, str(error), FAILED)
     except ConsumerError as error:
         return _told(command, str(error), Leaving.SETTINGS.value)
     except (BotoCoreError, ClientError) as error:

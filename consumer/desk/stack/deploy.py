@@ -6,15 +6,16 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from consumer.clock import Clock
 from consumer.desk import terminal
 from consumer.desk.stack import account, given
-from consumer.desk.stack.stack import Stack, State
+from consumer.desk.stack.stack import Stack, State, is_absent
 from consumer.desk.table import table
 from consumer.errors import ConsumerError, problem
 from consumer.fleet.cloud import intrinsics, template
 from consumer.fleet.cloud.parameters import values_of
-from consumer.fleet.planning.sizes import SIZES, Size
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -44,7 +45,7 @@ def arguments(argv: Sequence[str] | None = None) -> Namespace:
     add("--file", action="append", default=[], type=Path, help="more of them, as `consumer plan` prints them")
     add("--template", type=Path, metavar="FILE", help="your own template (default: ecs/template.yaml)")
     add("--review", action="store_true", help="show what would change, and change nothing")
-    add("--dry-run", action="store_true", help="check, and print the calls of a first deployment; needs no account")
+    add("--dry-run", action="store_true", help="check, and print the calls; without an account, of a first deployment")
     return parser.parse_intermixed_args(argv)
 
 
@@ -52,11 +53,12 @@ def deploy(asked: Namespace) -> int:
     """Deploy; return 0, or 1 when it failed."""
     text, given_now = template.file(asked.template).read_text(encoding="utf-8"), wanted(asked)
     values_of(_declared(text), given_now)  # a slip is said before anybody is asked
-    clients = account.shown(NEW) if asked.dry_run else account.real
+    answers = _seen(asked.stack) if asked.dry_run else None
+    clients = account.shown(answers or NEW) if asked.dry_run else account.real
     stack = Stack(clients("cloudformation"), Clock(), asked.stack)
     state = stack.state()
     _check_state(asked.stack, state)
-    kept = _check(text, given_now, state, known=not asked.dry_run)
+    kept = _check(text, given_now, state, known=not asked.dry_run or answers is not None)
     changes = stack.propose(text, _passed(given_now, kept), new=state is None)
     if asked.dry_run:
         stack.execute()
@@ -71,6 +73,18 @@ def deploy(asked: Namespace) -> int:
         return _failed(stack, after, new=state is None)
     print(_afterwards(asked.stack, after or State("")))
     return 0
+
+
+def _seen(name: str) -> account.Answers | None:
+    """Look whether there is a stack, and so how CloudFormation would answer; None where it cannot be asked."""
+    try:
+        found = account.real("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except (BotoCoreError, ClientError) as error:
+        if not (isinstance(error, ClientError) and is_absent(error)):
+            terminal.say(f"Whether there is a stack {name} is not known: {error}. So this is what a first one takes.")
+            return None
+        found = []
+    return {**NEW, "describe_stacks": [{"Stacks": found}, *NEW["describe_stacks"][1:]]}
 
 
 def wanted(asked: Namespace) -> dict[str, str]:
@@ -116,15 +130,11 @@ def _check(text: str, wanted: Mapping[str, str], state: State | None, *, known: 
     """
     declared = _declared(text)
     kept = {name: value for name, value in (state.parameters if state else {}).items() if name in declared}
-    planned = template.read(text, **{**kept, **wanted})
+    template.read(text, **{**kept, **wanted})
     missing = [name for name, rules in declared.items() if "Default" not in rules and name not in {*kept, *wanted}]
     if missing and known:
         remedy = "give each as Name=Value"
         raise ConsumerError(problem("a first deployment", "parameters " + ", ".join(missing), "none of them", remedy))
-    if Size(planned.cpu, planned.memory_mib) not in SIZES:
-        allowed = ", ".join(str(one.memory) for one in SIZES if one.cpu == planned.cpu)
-        wrong = f"{planned.memory_mib} beside Cpu={planned.cpu}"
-        raise ConsumerError(problem("parameter Memory", f"one of {allowed}", wrong, "Fargate has no other sizes"))
     return sorted(kept.keys() - wanted.keys())
 
 

@@ -44,7 +44,7 @@ class Shell:
         self.dry = dry
 
     def __call__(self, *words: str | Path, told: str | None = None, **variables: str) -> None:
-        """Run one. told: its stdin. variables: of its environment. Raises ConsumerError when it fails."""
+        """Run one. told: its stdin. variables: of its environment. Raises FailedError when it fails."""
         line = [*(f"{name}={value}" for name, value in variables.items()), shlex.join(map(str, words))]
         if self.dry:
             print(" ".join(line))
@@ -53,7 +53,7 @@ class Shell:
             [*map(str, words)], input=told, text=True, check=False, stdout=sys.stderr, env={**os.environ, **variables}
         )
         if done.returncode:
-            raise ConsumerError(f"this failed with {done.returncode}: {' '.join(line)}")
+            raise account.FailedError(f"this failed with {done.returncode}: {' '.join(line)}")
 
     def answer(self, *words: str | Path, instead: str) -> str:
         """Run one that only answers; give its answer, or `instead` when it is only printed."""
@@ -62,7 +62,7 @@ class Shell:
             return instead
         done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False)  # noqa: S603 - as above
         if done.returncode:
-            raise ConsumerError(f"this failed: {shlex.join(map(str, words))}: {done.stderr.strip()}")
+            raise account.FailedError(f"this failed: {shlex.join(map(str, words))}: {done.stderr.strip()}")
         return done.stdout.strip()
 
 
@@ -131,7 +131,7 @@ def _tag(folder: Path, shell: Shell, docker: str, local: str) -> str:
         revision = shell.answer(
             "git", "-C", folder, "describe", "--always", "--dirty", "--exclude", "*", "--abbrev=12", instead="REVISION"
         )
-    except (ConsumerError, FileNotFoundError):  # no repository, or no git: the content alone
+    except (account.FailedError, FileNotFoundError):  # no repository, or no git: the content alone
         revision = ""
     content = shell.answer(docker, "image", "inspect", "--format", "{{.Id}}", local, instead="sha256:CONTENT")
     return "-".join(part for part in (revision, content.removeprefix("sha256:")[:12]) if part)

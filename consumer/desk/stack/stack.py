@@ -114,7 +114,7 @@ class Stack:
         try:
             found = self._client.describe_stacks(StackName=self._id)["Stacks"]
         except ClientError as error:
-            if "does not exist" in str(error):
+            if is_absent(error):
                 return None
             raise
         return _state(found[0]) if found else None
@@ -155,6 +155,11 @@ class Stack:
             if "NextToken" not in page:
                 return
             more = {"NextToken": page["NextToken"]}
+
+
+def is_absent(error: ClientError) -> bool:
+    """Whether an error says that there is no such stack."""
+    return "does not exist" in str(error)
 
 
 def _state(stack: Mapping[str, Any]) -> State:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from consumer.errors import TemplateError, problem
+from consumer.fleet.cloud import sizes
 from consumer.fleet.cloud.alarms import COMPARED, PERIOD, Alarm
 from consumer.fleet.cloud.cron import Schedule, fields
 from consumer.fleet.cloud.intrinsics import Resolver, loaded
@@ -117,10 +118,11 @@ class Reader:
         processes, concurrency = (
             _whole(f"CONSUMER_{one}", settings[f"CONSUMER_{one}"]) for one in ("PROCESSES", "CONCURRENCY")
         )
+        size = sizes.at(_whole("Cpu", task["Cpu"]), _whole("Memory", task["Memory"]))
         on_demand, share = _mix(service["CapacityProviderStrategy"])
         return Deployment(
-            cpu=_whole("Cpu", task["Cpu"]),
-            memory_mib=_whole("Memory", task["Memory"]),
+            cpu=size.cpu,
+            memory_mib=size.memory,
             architecture=task["RuntimePlatform"]["CpuArchitecture"],
             settings=settings,
             processes=processes,

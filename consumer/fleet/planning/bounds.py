@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from consumer.fleet.cloud.sizes import SIZES
 from consumer.fleet.need import MARGIN
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.capacity import CPU_SHARE, IN_FLIGHT, MEMORY_SHARE, MOST_CONTAINERS, MOST_PROCESSES
-from consumer.fleet.planning.sizes import SIZES
 
 if TYPE_CHECKING:
     from consumer.fleet.planning.calibration import Calibration

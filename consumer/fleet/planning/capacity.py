@@ -10,14 +10,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from consumer.fleet.cloud.sizes import SIZES
 from consumer.fleet.need import MARGIN
-from consumer.fleet.planning.sizes import SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from consumer.fleet.cloud.sizes import Size
     from consumer.fleet.planning.calibration import Calibration
-    from consumer.fleet.planning.sizes import Size
     from consumer.fleet.planning.workload import Workload
 
 START = 90.0  # seconds from asking for a container until its first message: placing, pulling, 16 processes' start

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series
 from consumer.fleet.cloud.scaling import Policy, Scaler, Target
+from consumer.fleet.cloud.sizes import GIB, UNITS
 from consumer.fleet.planning.price import per_second
-from consumer.fleet.planning.sizes import GIB, UNITS
 from consumer.settings import drain_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoRegionError
 
 from consumer.desk.stack import account, deploy, given
 from consumer.desk.stack.stack import LOOK_EVERY, Stack
@@ -200,6 +200,40 @@ def test_what_is_not_given_stays_as_it_is_and_what_the_template_no_longer_has_is
         *({"ParameterKey": name, "UsePreviousValue": True} for name in ("Cpu", "Handler", "Subnets", "VpcId")),
     ]
     assert "https://dashboard" in capsys.readouterr().out
+
+
+ABSENT = ClientError({"Error": {"Code": "ValidationError", "Message": "orders does not exist"}}, "DescribeStacks")
+DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks")
+FIRST = ("Handler=a:b", "VpcId=vpc-1", "Subnets=subnet-1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "kind", "said"),
+    [
+        (described("UPDATE_COMPLETE"), FIRST, "UPDATE", ""),
+        (ABSENT, FIRST, "CREATE", ""),
+        (DENIED, FIRST[:1], "CREATE", "what a first one takes"),
+        (NoRegionError(), FIRST[:1], "CREATE", "what a first one takes"),
+    ],
+)
+def test_a_dry_run_looks_whether_the_stack_is_there_or_says_that_it_cannot(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    answer: Any, words: tuple[str, ...], kind: str, said: str,
+) -> None:  # fmt: skip
+    stand_in = StandIn(describe_stacks=[answer])
+    assert deployed(monkeypatch, stand_in, "--dry-run", *words) == 0
+    shown = capsys.readouterr()
+    assert f"ChangeSetType='{kind}'" in shown.out
+    assert said in shown.err
+    assert bool(said) == bool(shown.err)
+    assert {name for name, _ in stand_in.calls} == {"describe_stacks"}
+
+
+def test_a_dry_run_of_a_first_deployment_names_what_it_must_be_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deployed(monkeypatch, StandIn(describe_stacks=[ABSENT]), "--dry-run", "Handler=a:b") == 64
+    assert "VpcId, Subnets" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

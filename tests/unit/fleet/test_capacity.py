@@ -11,12 +11,12 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from consumer.fleet.cloud.sizes import SIZES, Size
 from consumer.fleet.need import Backlog, Fleet, Pace, needed
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bills import NEAR, bill, recommended
 from consumer.fleet.planning.calibration import Calibration
 from consumer.fleet.planning.capacity import Limits, Shape
-from consumer.fleet.planning.sizes import SIZES, Size
 from consumer.settings import Settings
 from support.plans import HOUR, TOKYO, USUAL, calibrations, runs, workloads
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
+from consumer.fleet.cloud.sizes import Size
 from consumer.fleet.planning import capacity, price
 from consumer.fleet.planning.bills import ALARM_METRICS, METRICS, Market, bill
 from consumer.fleet.planning.calibration import Calibration
 from consumer.fleet.planning.capacity import Fleet, Limits, Shape
 from consumer.fleet.planning.offers import Offer, advice, offers
 from consumer.fleet.planning.plan import Request, plan
-from consumer.fleet.planning.sizes import Size
 from support.plans import HOUR, TOKYO, USUAL, workloads
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consumer.fleet.cloud.sizes import SIZES
 from consumer.fleet.planning import bills, capacity
 from consumer.fleet.planning.overrides import parameters
 from consumer.fleet.planning.plan import Request, plan
-from consumer.fleet.planning.sizes import SIZES
 from support.plans import HOUR, TOKYO, USUAL
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.fleet.planning.sizes import SIZES, Size
+from consumer.fleet.cloud.sizes import SIZES, Size
 
 TABLE = {
     256: [512, 1024, 2048],

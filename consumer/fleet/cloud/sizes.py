@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from consumer.errors import TemplateError, problem
+
 GIB = 1024
 UNITS = 1024  # of CPU in one vCPU
 
@@ -37,3 +39,12 @@ SIZES = (
     Size(256, 512), *_steps(256, 1, 2, 1), *_steps(512, 1, 4, 1), *_steps(1024, 2, 8, 1), *_steps(2048, 4, 16, 1),
     *_steps(4096, 8, 30, 1), *_steps(8192, 16, 60, 4), *_steps(16_384, 32, 120, 8),
 )  # fmt: skip
+
+
+def at(cpu: int, memory: int) -> Size:
+    """Give the size of so much CPU and memory. Raises TemplateError, which names those that there are."""
+    if (found := Size(cpu, memory)) not in SIZES:
+        allowed = ", ".join(str(one.memory) for one in SIZES if one.cpu == cpu) or "none"
+        wrong = f"{memory} beside Cpu={cpu}"
+        raise TemplateError(problem("parameter Memory", f"one of {allowed}", wrong, "Fargate has no other sizes"))
+    return found
