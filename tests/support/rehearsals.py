@@ -42,9 +42,12 @@ class Follow:
         drained = now > self.opens + 900 and need.get(last) == 0 == need.get(last - 1)
         return 0 if drained else max(1, desired)
 
-    def apply_again(self) -> None:
+    closed = False
+
+    def apply_again(self, most: int | None = None) -> None:
         """Count the deployments."""
         self.applied += 1
+        self.most = most or self.most
 
 
 def scene(count: int = 2000, *, arrivals: Arrivals | None = None, durations: Durations = USUAL, **faults: Any) -> Scene:

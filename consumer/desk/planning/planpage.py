@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from consumer.fleet.planning.offers import Offer
     from consumer.fleet.planning.plan import Plan, Stage
 
+THOUSAND = 1000
 UNITS = {"mib": "MiB", "cpu": "vCPU", "s": "s"}
 
 
@@ -66,7 +67,12 @@ def _fleet(plan: Plan) -> str:
 def _bounds(plan: Plan) -> Iterator[str]:
     for bound in plan.bounds:
         if bound.share >= 0.01:  # noqa: PLR2004 - less than a hundredth is no news
-            yield f"{bound.share:.0%} of the {bound.within}'s {bound.name}: {bound.used:,.4g} of {bound.limit:,.4g}"
+            amounts = f"{_amount(bound.used)} of {_amount(bound.limit)}"
+            yield f"{bound.share:.0%} of the {bound.within}'s {bound.name}: {amounts}"
+
+
+def _amount(number: float) -> str:
+    return f"{number:,.0f}" if number >= THOUSAND else f"{number:.4g}"
 
 
 def _boldness(plan: Plan) -> Iterator[str]:

@@ -23,6 +23,9 @@ HOUR = 3600.0
 KINDS = (".png", ".html")
 WIDTH, HEIGHT = 10.0, 6.0  # inches
 BINS = 40
+OURS: dict[str, Any] = {"linewidth": 2.5, "color": "black", "zorder": 3}
+OTHERS: dict[str, Any] = {"linewidth": 1.5}
+FAR = 8  # times the containers
 PAGE = """<!doctype html>
 <meta charset="utf-8">
 <title>Rehearsed days</title>
@@ -82,20 +85,26 @@ class Plotter:
         figure, (backlog, containers) = self._library.subplots(
             2, 1, sharex=True, figsize=(WIDTH, HEIGHT), layout="constrained"
         )
-        for name, day in played.items():
+        for number, (name, day) in enumerate(played.items()):
             hours = [moment.now / HOUR for moment in day.timeline]
-            backlog.plot(hours, [moment.backlog for moment in day.timeline], label=name)
-            containers.step(hours, [moment.running for moment in day.timeline], where="post", label=name)
+            style = {"label": name, **(OTHERS if number else OURS)}
+            backlog.plot(hours, [moment.backlog for moment in day.timeline], **style)
+            containers.step(hours, [moment.running for moment in day.timeline], where="post", **style)
         scene = next(iter(kinds.values())).scene
         for axes, label in ((backlog, "messages left"), (containers, "containers running")):
             axes.axvline(scene.deadline / HOUR, color="crimson", linestyle="--", label="deadline")
             axes.set_ylabel(label)
             axes.set_ylim(bottom=0)
             axes.grid(alpha=0.3)
+        most = [day.peak_containers for day in played.values()]
+        if max(most) > FAR * min(most):  # or the lines of the few would lie on one another
+            containers.set_yscale("symlog", base=2, linthresh=1)
+            containers.yaxis.set_major_formatter("{x:g}")
         latest = max([scene.deadline, *(day.finish or 0 for day in played.values())])
-        containers.set_xlim(scene.start / HOUR - 0.25, latest / HOUR + 0.75)
+        containers.set_xlim(scene.start / HOUR - 0.25, latest / HOUR + 0.25)
         containers.xaxis.set_major_formatter(lambda hour, _: f"{int(hour) % 24:02d}:{round(hour % 1 * 60):02d}")
-        backlog.legend()
+        backlog.set_title(f"a day of {next(iter(played.values())).messages:,} messages")
+        figure.legend(*backlog.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
         return figure
 
     def _distributions(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from argparse import ArgumentTypeError
 from dataclasses import replace
@@ -24,7 +25,7 @@ from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
 from consumer.fleet.rehearsal.days import Kind
 from consumer.fleet.rehearsal.durations import Between, Lognormal, Trace
-from consumer.fleet.rehearsal.faults import Faults
+from consumer.fleet.rehearsal.faults import Faults, Platform
 from consumer.fleet.rehearsal.hard import HARD
 from consumer.process.stop import Leaving
 
@@ -55,9 +56,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--jobs", type=workload.count, metavar="N", help="processes that rehearse (default: one for each CPU)")
     add("--policies", action="store_true", help="compare other rules of scaling on the same days")
     add("--hard", action="store_true", help="rehearse days on which something is against it, too")
+    add("--more", type=times, default=1.0, metavar="X", help="so many times the messages that are planned for")
+    add("--longer", type=times, default=1.0, metavar="X", help="each takes so many times the seconds")
     add("--spot-every", type=hours.seconds, default=0.0, metavar="TIME", help="a Spot interruption each so often: 20m")
     add("--gap", type=hours.seconds, default=0.0, metavar="TIME", help="no metric arrives for so long at the start")
     add("--deploy-at", type=workload.time, metavar="HH:MM", help="a deployment in the middle")
+    add("--start", type=workload.seconds, metavar="A..B", help="seconds until a container has started (60..90)")
     add("--failing", type=share, default=0.0, metavar="SHARE", help="of the runs that fail")
     add("--crashing", type=share, default=0.0, metavar="SHARE", help="of the runs that end with their process")
     add("--plot", action="append", default=[], type=Path, metavar="FILE", help="draw it: FILE.png or FILE.html")
@@ -72,6 +76,17 @@ def share(word: str) -> float:
         found = -1.0
     if not 0 <= found <= 1:
         raise ArgumentTypeError(f"expected a share from 0 to 1; got {word!r}")
+    return found
+
+
+def times(word: str) -> float:
+    """Read a factor."""
+    try:
+        found = float(word)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < math.inf:
+        raise ArgumentTypeError(f"expected a number above 0; got {word!r}")
     return found
 
 
@@ -105,11 +120,16 @@ def main(arguments: Namespace) -> int:
 def _kinds(arguments: Namespace) -> dict[str, Kind]:
     """Give the kinds of days to rehearse, by their names."""
     load = workload.load(arguments)
-    ours, scene = _setup(arguments, load, "ours"), _scene(arguments, load)
+    ours, planned = _setup(arguments, load, "ours"), _scene(arguments, load)
+    scene = replace(
+        planned,
+        arrivals=planned.arrivals.scaled(arguments.more),
+        durations=planned.durations.scaled(arguments.longer),
+    )
     asked = {ours.name: (ours, scene)}
     if arguments.policies:
         alone = _setup(arguments, load, "one process per container", processes=1)
-        asked |= {one.name: (one, scene) for one in (*policies.others(ours, scene), alone)}
+        asked |= {one.name: (one, scene) for one in (*policies.others(ours, planned), alone)}
     if arguments.hard:
         asked |= {name: harder(ours, scene) for name, harder in HARD}
     kind = Kind(ours, scene, arguments.spread, arguments.seed, keep=arguments.days == 1)
@@ -134,7 +154,9 @@ def _scene(arguments: Namespace, load: Workload) -> Scene:
     if deploy_at is not None and deploy_at < load.opens:
         deploy_at += DAY  # after midnight
     faults = Faults(arguments.spot_every, arguments.failing, arguments.crashing, arguments.gap, deploy_at)
-    return Scene(load.opens, load.opens + load.window, _arrivals(arguments, load), _durations(arguments, load), faults)
+    platform = Platform(start=arguments.start[::2]) if arguments.start else Platform()
+    arrivals, durations = _arrivals(arguments, load), _durations(arguments, load)
+    return Scene(load.opens, load.opens + load.window, arrivals, durations, faults, platform)
 
 
 def _arrivals(arguments: Namespace, load: Workload) -> Arrivals:

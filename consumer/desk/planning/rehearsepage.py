@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from consumer.desk.planning import workload
 from consumer.desk.table import table
 from consumer.fleet.rehearsal.days import Summary, summary
 
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
 HOUR = 3600.0
 WARNING = 900.0  # seconds from the window's start, until when a warning is of use
 HEAD = (
-    "", "deadline made", "could not be", "of these told", "finish", "latest", "container-hours", "of the least", "p99",
-    "most at once", "interrupted", "$ a day",
+    "", "made", "missed", "impossible", "told", "asked", "finish", "latest", "hours", "of least", "p99", "most",
+    "broken off", "$ a day",
 )  # fmt: skip
+NOTES = """\
+{days}: those that made the deadline ({deadline}), missed it, or could not have made it with the most containers.
+told: of those that did not, those of which an alarm had told by {told}. asked: for so many containers at most.
+finish, latest: of all days. hours: of containers, a day. of least: over what the messages take in full containers,
+median and 99th percentile. most: containers at once. broken off: runs a day that a stop gave back."""
 
 
 def clock(since: float | None) -> str:
@@ -30,44 +36,50 @@ def clock(since: float | None) -> str:
     return f"{left // 3600:02d}:{left % 3600 // 60:02d}:{left % 60:02d}" + (f" +{days} d" if days else "")
 
 
+def short(since: float | None) -> str:
+    """Show it without its seconds."""
+    return "never" if since is None else workload.clock(since)
+
+
 def page(kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> str:
     """Lay them out for a person."""
     days = next(iter(played.values()))
     if len(played) == len(days) == 1:
         return _one(days[0])
     rows = [_row(name, _summary(kinds[name], days)) for name, days in played.items()]
-    told = clock(next(iter(kinds.values())).scene.start + WARNING)
-    notes = [
-        f"{len(days):,} days each. Told: by {told}, that the deadline will be missed.",
-        "Of the least: container-seconds over what the messages take in full containers, median and 99th percentile.",
-    ]
-    return "\n".join([table(HEAD, rows), "", *notes])
+    scene = next(iter(kinds.values())).scene
+    counted = f"{len(days):,} days each" if len(days) > 1 else "The same day each"
+    notes = NOTES.format(days=counted, deadline=short(scene.deadline), told=short(scene.start + WARNING))
+    return f"{table(HEAD, rows)}\n\n{notes}"
 
 
 def _row(name: str, found: Summary) -> tuple[object, ...]:
     return (
         name,
-        f"{found.made:,} of {found.days:,}",
-        f"{found.days - found.feasible:,}",
-        f"{found.told:,}",
-        clock(found.finish_median),
-        clock(found.finish_latest),
-        round(found.container_seconds / HOUR, 2),
+        found.made,
+        found.missed,
+        found.days - found.feasible,
+        found.told,
+        found.asked or "-",
+        short(found.finish_median),
+        short(found.finish_latest),
+        f"{found.container_seconds / HOUR:.2f}",
         f"{found.over_bound_median:.3f}",
         f"{found.over_bound_p99:.3f}",
         found.peak_containers,
-        round(found.interrupted, 1),
+        f"{found.interrupted:.1f}",
         f"{found.cost:.3f}",
     )
 
 
 def _one(day: Day) -> str:
     made = "made" if day.deadline_made else "missed" if day.feasible else "missed, as the most containers would have"
+    told = f"{clock(day.warned)}, that {day.asked} containers are needed"
     rows = [
         ("messages", f"{day.messages:,}"),
         ("done", clock(day.finish)),
         ("deadline", made),
-        ("told", clock(day.warned) if day.warned is not None else "nobody had to be"),
+        ("told", told if day.warned is not None else "nobody had to be"),
         ("containers", f"{day.peak_containers} at most, {day.started} started"),
         ("container-hours", f"{day.container_seconds / HOUR:.2f}, {day.over_bound:.3f} of the least possible"),
         ("costs", f"${day.cost:.3f}"),

@@ -83,10 +83,10 @@ def _rooms(
     densest = processes or max(min(capacity.holds(size, figures, concurrency, turn)) for size in SIZES)
     rooms = {
         f"{MOST_CONTAINERS} containers hold": MOST_CONTAINERS * densest * concurrency,
-        "SQS allows": IN_FLIGHT,
+        "one queue of SQS allows": IN_FLIGHT,
     }
     if limits.connections is not None:
-        name = f"{limits.connections:,} connections to the ledger's database are enough for"
+        name = f"without a pooler, {limits.connections:,} connections to the ledger's database are enough for"
         rooms[name] = limits.connections * concurrency // (2 * (1 + concurrency))
     if limits.parallel is not None:
         rooms["--parallel allows"] = limits.parallel

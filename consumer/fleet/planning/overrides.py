@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from consumer.fleet.planning.plan import Plan
 
-EARLY = 300.0  # seconds before the messages come, for the first containers to be ready
+EARLY = 180.0  # seconds before the messages come: docs/scaling.md says why not more or less
 FREE = 900.0  # seconds after, until which a sleeping queue's own metrics are back (SQS), and the fleet may go to zero
 GRACE = 1800.0  # seconds after the deadline, until nothing more may run
 

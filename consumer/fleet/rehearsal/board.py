@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from consumer.fleet.rehearsal.faults import Platform
 
 MINUTE = 60
+STATISTICS: dict[str, Callable[[tuple[float, ...]], float]] = {
+    "Maximum": max,
+    "Minimum": min,
+    "Sum": sum,
+    "SampleCount": len,
+    "Average": fmean,
+}
 
 
 class Board:
@@ -26,7 +34,8 @@ class Board:
         self._blind = blind
         self._midnight = midnight
         self._coming: list[tuple[float, str, str, int, tuple[float, ...]]] = []
-        self._seen: defaultdict[tuple[str, str, str], dict[int, float]] = defaultdict(dict)
+        self._seen: defaultdict[tuple[str, str], dict[int, tuple[float, ...]]] = defaultdict(dict)
+        self._read: defaultdict[tuple[str, str], dict[str, dict[int, float]]] = defaultdict(dict)  # as asked for so far
 
     def put(self, namespace: str, name: str, now: float, values: Iterable[float]) -> None:
         """Send the datapoints of one minute, of all containers; in a gap they are lost."""
@@ -43,17 +52,15 @@ class Board:
             if due > now:
                 later.append(one)
                 continue
-            total = sum(values)
-            for statistic, value in (
-                ("Maximum", max(values)),
-                ("Minimum", min(values)),
-                ("Sum", total),
-                ("SampleCount", len(values)),
-                ("Average", total / len(values)),
-            ):
-                self._seen[namespace, name, statistic][minute] = value
+            self._seen[namespace, name][minute] = values
+            for statistic, series in self._read[namespace, name].items():
+                series[minute] = STATISTICS[statistic](values)
         self._coming = later
 
     def series(self, namespace: str, name: str, statistic: str) -> Mapping[int, float]:
         """Give what can be read of one metric."""
-        return self._seen[namespace, name, statistic]
+        read = self._read[namespace, name]
+        if statistic not in read:
+            call = STATISTICS[statistic]
+            read[statistic] = {minute: call(values) for minute, values in self._seen[namespace, name].items()}
+        return read[statistic]

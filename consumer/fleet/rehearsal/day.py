@@ -46,8 +46,12 @@ class Planner(Protocol):
     def minute(self, now: float, board: Board, desired: int, running: int) -> int:
         """Say how many, each minute."""
 
-    def apply_again(self) -> None:
-        """Have a deployment apply the template."""
+    def apply_again(self, most: int | None = None) -> None:
+        """Have a deployment apply the template, with another maximum where there is one."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no container may run."""
 
     @property
     def warns(self) -> bool:
@@ -67,7 +71,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What a day came to. finish, warned: seconds since midnight, None for never."""
+    """What a day came to.
+
+    finish, warned: seconds since midnight, None for never. asked: containers that were needed when people were warned.
+    """
 
     messages: int
     finish: float | None
@@ -84,6 +91,7 @@ class Day:
     crashed: int
     dead: int
     warned: float | None
+    asked: int
     timeline: tuple[Moment, ...] = ()
 
     @property
@@ -132,6 +140,7 @@ class _Run:
         self._coming: Iterator[tuple[float, int]] = scene.arrivals.times(dice("arrivals"))
         self._all_sent = False
         self._warned: float | None = None
+        self._need = self._asked = 0
         self._moments: list[Moment] = []
         self._schedule(begin)
 
@@ -157,7 +166,11 @@ class _Run:
         work, service = self._work, self._service
         if self._events.now >= self._scene.start - BEFORE + DAY:  # the next day begins
             return True
-        return self._all_sent and not (work.visible or work.hidden or service.live or service.desired)
+        if service.live or service.desired:
+            return False
+        if self._planner.closed and self._events.now >= self._scene.deadline:  # what is left waits for the next day
+            return True
+        return self._all_sent and not (work.visible or work.hidden)
 
     def _next_arrival(self) -> None:
         coming = next(self._coming, None)
@@ -174,9 +187,9 @@ class _Run:
         now, work, service = self._events.now, self._work, self._service
         service.minute()
         running = service.running
-        need = self._telling.minute(now, self._scene.deadline - now, running, service.desired)
+        self._need = self._telling.minute(now, self._scene.deadline - now, running, service.desired)
         backlog = work.visible + work.hidden
-        self._moments.append(Moment(now, backlog, len(running), service.desired, need))
+        self._moments.append(Moment(now, backlog, len(running), service.desired, self._need))
         if self._tell is not None:
             self._tell(now, backlog)
         self._events.at(now + MINUTE, self._minute)
@@ -187,7 +200,9 @@ class _Run:
         service = self._service
         service.want(self._planner.minute(now, self._board, service.desired, len(service.running)))
         if self._warned is None and self._planner.warns:
-            self._warned = now
+            self._warned, self._asked = now, self._need
+            if self._scene.faults.raised:
+                self._events.at(now + self._scene.faults.raised, self._raise)
         self._events.at(now + MINUTE, self._judge)
 
     def _look(self) -> None:
@@ -203,6 +218,12 @@ class _Run:
     def _deploy(self) -> None:
         self._service.deploy()
         self._planner.apply_again()
+
+    def _raise(self) -> None:
+        """Deploy with what is needed as the maximum: the containers are told of it, hence new ones."""
+        self._telling.most = most = max(self._telling.most, self._need)
+        self._service.deploy()
+        self._planner.apply_again(most)
 
     def _came_to(self, least: Ideal) -> Day:
         deployed, work, service, deadline = self._deployed, self._work, self._service, self._scene.deadline
@@ -223,5 +244,6 @@ class _Run:
             crashed=work.crashed,
             dead=work.dead,
             warned=self._warned,
+            asked=self._asked,
             timeline=tuple(self._moments),
         )

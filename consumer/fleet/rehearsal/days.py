@@ -39,7 +39,8 @@ class Summary:
     """What many days came to.
 
     feasible: days that the most containers, all there from the start, would have made. missed: of these, those that
-    were not made. told: of all that were not made, those of which people were told within `warning` seconds.
+    were not made. told: of all that were not made, those of which people were told in time. rang: days that were made
+    although an alarm had said that they were in danger. asked: the most containers that an alarm has asked for.
     """
 
     days: int
@@ -47,6 +48,8 @@ class Summary:
     feasible: int
     missed: int
     told: int
+    rang: int
+    asked: int
     over_bound_median: float
     over_bound_p99: float
     container_seconds: float
@@ -68,6 +71,8 @@ def summary(days: Sequence[Day], told_by: float) -> Summary:
         feasible=sum(one.feasible for one in days),
         missed=sum(one.feasible for one in failed),
         told=sum(one.warned is not None and one.warned <= told_by for one in failed),
+        rang=sum(one.warned is not None for one in days if one.deadline_made),
+        asked=max(one.asked for one in days),
         over_bound_median=median(over),
         over_bound_p99=over[min(len(over) - 1, int(0.99 * len(over)))],
         container_seconds=fmean(one.container_seconds for one in days),

@@ -21,6 +21,12 @@ def more(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
     return setup, replace(scene, arrivals=scene.arrivals.scaled(3.0))
 
 
+def answered(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
+    """Have 3 x the messages, and people who do within 15 min what the alarm says."""
+    setup, scene = more(setup, scene)
+    return setup, _with(scene, raised=QUARTER)
+
+
 def longer(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
     """Have them take 2 x the seconds."""
     return setup, replace(scene, durations=scene.durations.scaled(2.0))
@@ -48,6 +54,7 @@ def _with(scene: Scene, **faults: float) -> Scene:
 
 HARD: tuple[tuple[str, Harder], ...] = (
     ("3 x the messages", more),
+    ("3 x, answered 15 min after the alarm", answered),
     ("2 x the seconds", longer),
     ("Spot interruption each 20 min", interrupted),
     ("no metric for the first 15 min", blind),

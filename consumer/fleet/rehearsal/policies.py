@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from consumer.fleet.rehearsal.day import Scene
     from consumer.fleet.rehearsal.setup import Setup
 
-AHEAD = 300.0  # seconds before the window in which a fleet is opened
+AHEAD, FREE = 180.0, 900.0  # seconds before and after the window's start: opened; free to go to zero (overrides.py)
 HOUR = 3600.0
 BUSY = 60.0  # percent: the target of CPU scaling that its documentation shows
 VISIBLE = Source("AWS/SQS", "ApproximateNumberOfMessagesVisible", (), "Maximum")
@@ -41,15 +41,21 @@ def backlog_per_task(ours: Setup, scene: Scene, latency: float) -> Setup:
         Query("each", expression="visible / tasks"),
     )
     tracking = TargetTracking("backlog-per-task", queries, target)
-    return replace(
-        _bounded(ours, scene, f"backlog per task, {latency / HOUR:g} h", 1, ours.deployed.most), policies=(tracking,)
-    )
+    return _tracking(ours, scene, f"backlog per task, {latency / HOUR:g} h", tracking)
 
 
 def cpu(ours: Setup, scene: Scene) -> Setup:
     """Target tracking on the processors, which hardly notice a fleet that waits for others."""
     tracking = TargetTracking("cpu", (Query("cpu", CPU),), BUSY)
-    return replace(_bounded(ours, scene, "CPU at 60 %", 1, ours.deployed.most), policies=(tracking,))
+    return _tracking(ours, scene, "CPU at 60 %", tracking)
+
+
+def _tracking(ours: Setup, scene: Scene, name: str, tracking: TargetTracking) -> Setup:
+    """Give a fleet that opens with one container, and may go to zero as ours may."""
+    bounded = _bounded(ours, scene, name, 1, ours.deployed.most)
+    opened, closed = bounded.schedules
+    free = Schedule("free", _cron(scene.start + FREE), opened.zone, 0, None)
+    return replace(bounded, policies=(tracking,), schedules=(opened, free, closed))
 
 
 def _bounded(ours: Setup, scene: Scene, name: str, least: int, most: int) -> Setup:

@@ -127,6 +127,13 @@ class Rules:
 
         return self.scaler.minute(self.midnight + int(now // 60), data, running)
 
-    def apply_again(self) -> None:
-        """Have a deployment apply the template, with its own bounds."""
+    @property
+    def closed(self) -> bool:
+        """Whether no container may run."""
+        return self.scaler.target.maximum == 0
+
+    def apply_again(self, most: int | None = None) -> None:
+        """Have a deployment apply the template, with its own bounds, of which people may have raised the maximum."""
+        if most is not None:
+            self._template = replace(self._template, maximum=most)
         self.scaler.target = replace(self._template, desired=self.scaler.target.desired)

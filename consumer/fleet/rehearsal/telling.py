@@ -21,6 +21,7 @@ class Telling:
 
     def __init__(self, board: Board, work: Work, deployed: Deployed) -> None:
         self._board, self._work, self._deployed = board, work, deployed
+        self.most = deployed.most
         self._told = (0, 0, 0, 0.0)  # of the events: how much has been sent
 
     def minute(self, now: float, left: float, running: list[Container], desired: int) -> int:
@@ -43,7 +44,7 @@ class Telling:
         """Say, as one container does, how many are needed, and the slack: none only after two counts of nothing."""
         shape = self._deployed
         pace = Pace.of(one.done, one.seconds, one.longest, expected=shape.expected)
-        fleet = Fleet(shape.slots, desired, max(desired, shape.most))
+        fleet = Fleet(shape.slots, desired, max(desired, self.most))
         need = one.asking.minute(backlog, pace, fleet, left)
         return one.asking.containers, need.slack if need else None
 

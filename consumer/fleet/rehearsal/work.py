@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.fleet.planning.capacity import IN_FLIGHT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -83,7 +85,7 @@ class Work:
 
     def _hand_out(self) -> None:
         free = self.free
-        while free and (self.fresh or self.returned):
+        while free and (self.fresh or self.returned) and self.hidden < IN_FLIGHT:
             chosen = int(self._hands.random() * len(free))  # SQS: any of those that ask
             container = free[chosen]
             free[chosen] = free[-1]
@@ -163,10 +165,12 @@ class Work:
 
     def _next(self, container: Container) -> None:
         if container.takes:
-            if self.fresh or self.returned:
+            if (self.fresh or self.returned) and self.hidden < IN_FLIGHT:
                 self._run(container)
                 return
             self.free.append(container)
         container.busy -= 1
         if not container.busy:
             self.idled(container)
+        if self.free:
+            self._hand_out()  # where SQS gave no more, another one may have its turn

@@ -63,6 +63,31 @@ def test_rules_are_compared_on_the_same_days(capsys: pytest.CaptureFixture[str])
     assert all(any(line.startswith(name) for line in lines) for name in names)
 
 
+def test_a_day_that_cannot_be_made_is_told_with_what_would_make_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*DAY, "--set", "Processes=1"]) == 1
+    told = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("told"))
+    assert "containers are needed" in told
+
+
+def test_a_day_may_bring_more_than_is_planned_for(capsys: pytest.CaptureFixture[str]) -> None:
+    day = rehearsed(capsys, "--more", "2", "--longer", "3", "--set", "MaxContainers=20")["days"][0]
+    planned = rehearsed(capsys)["days"][0]
+    assert day["messages"] == 2 * planned["messages"]
+    assert day["lower_bound_seconds"] == pytest.approx(6 * planned["lower_bound_seconds"], rel=0.1)
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "inf", "nan", "twice"])
+def test_a_factor_is_a_number_above_zero(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*DAY, "--more", word])
+    assert "a number above 0" in capsys.readouterr().err
+
+
+def test_a_slow_start_is_rehearsed(capsys: pytest.CaptureFixture[str]) -> None:
+    usual, slow = (rehearsed(capsys, *words)["days"][0] for words in ((), ("--start", "600..900")))
+    assert slow["finish_seconds"] > usual["finish_seconds"] + 300
+
+
 def test_the_template_s_parameters_can_be_set(capsys: pytest.CaptureFixture[str]) -> None:
     found = rehearsed(capsys, "--set", "Processes=1", "--set", "MaxContainers=3", code=1)
     assert found["days"][0]["peak_containers"] == 3
@@ -104,10 +129,10 @@ def test_faults_are_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize("name", ["day.png", "day.html"])
-@pytest.mark.parametrize("days", ["1", "2"])
-def test_it_is_drawn(name: str, days: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("words", [["--days", "1"], ["--days", "2"], ["--policies"]])
+def test_it_is_drawn(name: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / name
-    assert cli.main([*DAY, "--days", days, "--plot", str(file)]) == 0
+    assert cli.main([*DAY, *words, "--plot", str(file)]) == 0
     assert str(file) in capsys.readouterr().err
     drawn = file.read_bytes()
     assert drawn.startswith(b"\x89PNG") or (b"<svg" in drawn and b"made" in drawn)

@@ -37,7 +37,7 @@ def test_the_usual_day_is_deployed_as_it_was_planned() -> None:
         "AssignPublicIp": "ENABLED",
         "ExpectedSeconds": "165",
         "TimeZone": "Asia/Tokyo",
-        "OpenTime": "03:55",
+        "OpenTime": "03:57",
         "FreeTime": "04:15",
         "Deadline": "09:00",
         "CloseTime": "09:30",
@@ -47,7 +47,7 @@ def test_the_usual_day_is_deployed_as_it_was_planned() -> None:
 def test_a_window_may_begin_and_end_at_midnight() -> None:
     found = given(load=replace(USUAL, opens=0.0, deadline=22.75 * HOUR))
     assert [found[name] for name in ("OpenTime", "FreeTime", "Deadline", "CloseTime")] == [
-        "23:55", "00:15", "22:45", "23:15",
+        "23:57", "00:15", "22:45", "23:15",
     ]  # fmt: skip
 
 

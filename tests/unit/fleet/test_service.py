@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from consumer import clock
+from consumer.fleet.rehearsal import work
 from consumer.fleet.rehearsal.durations import Between
 from consumer.fleet.rehearsal.events import Events
 from consumer.fleet.rehearsal.faults import Faults, Platform
@@ -46,6 +47,28 @@ class Rig:
             self.until(self.events.now + 60)
             self.service.minute()
             self.service.look()
+
+
+def test_no_more_is_handed_out_than_sqs_lets_be_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "IN_FLIGHT", 6)
+    rig = Rig()
+    rig.have(2)
+    rig.work.arrive(20)
+    assert (rig.work.hidden, rig.work.visible) == (6, 14)
+    rig.until(rig.events.now + 150)
+    assert rig.work.succeeded == rig.work.hidden == 6  # who ends one takes the next
+
+
+def test_where_one_who_ends_takes_no_more_another_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "IN_FLIGHT", 4)
+    rig = Rig()
+    rig.have(1)
+    rig.work.arrive(20)
+    rig.have(2)
+    assert [one.busy for one in rig.service.live] == [4, 0]
+    rig.work.close(rig.service.live[0])
+    rig.until(rig.events.now + 60)
+    assert [one.busy for one in rig.service.live] == [0, 4]
 
 
 def test_a_container_takes_messages_once_it_has_started() -> None:

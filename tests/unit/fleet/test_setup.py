@@ -20,6 +20,16 @@ OURS = setup.of(
 )  # fmt: skip
 
 
+def with_most(count: int) -> setup.Setup:
+    """The same with another maximum, as people would deploy it."""
+    return setup.of(
+        template.read(
+            Processes=16, Concurrency=1, TimeZone="Asia/Tokyo", OnDemandBase=1, SpotWeight=1, MaxContainers=count
+        ),
+        TOKYO,
+    )
+
+
 def test_the_container_is_the_template_s() -> None:
     deployed = OURS.deployed
     assert (deployed.slots, deployed.most, deployed.base, deployed.spot) == (16, 10, 1, 0.5)
@@ -57,6 +67,33 @@ def test_what_is_left_when_the_fleet_closes_is_not_worked_on() -> None:
     assert day.succeeded < 200_000
 
 
+def test_where_the_most_are_too_few_people_are_told_in_time_how_many_would_do() -> None:
+    kind = Kind(OURS, scene(20_000))
+    day = kind.play(0)
+    assert not day.feasible
+    assert day.warned is not None
+    assert day.warned < OPENS + 900
+    assert day.asked > OURS.deployed.most
+    assert Kind(with_most(day.asked), scene(20_000)).play(0).deadline_made
+    found = summary([day], OPENS + 900)
+    assert (found.made, found.told, found.rang, found.asked) == (0, 1, 0, day.asked)
+
+
+def test_people_who_answer_the_alarm_save_the_deadline() -> None:
+    day = Kind(OURS, scene(20_000, raised=900.0)).play(0)
+    assert not Kind(OURS, scene(20_000)).play(0).deadline_made
+    assert day.deadline_made
+    assert day.peak_containers > OURS.deployed.most
+    assert day.interrupted == 0
+    assert summary([day], OPENS + 900).rang == 1
+
+
+def test_a_day_is_over_when_nothing_may_run_any_more() -> None:
+    day = Kind(OURS, scene(200_000), keep=True).play(0)
+    assert day.timeline[-1].now < DEADLINE + 2 * HOUR
+    assert day.timeline[-1].backlog > 0
+
+
 def test_a_deployment_puts_the_template_s_bounds_in_force() -> None:
     rules = OURS.rules()
     rules.scaler.target = replace(rules.scaler.target, minimum=3, maximum=3)
@@ -82,6 +119,12 @@ def test_the_processors_know_nothing_of_a_backlog() -> None:
     day = Kind(policies.cpu(OURS, scene()), scene()).play(0)
     assert day.peak_containers == 1
     assert not day.deadline_made
+
+
+def test_other_rules_may_go_to_zero_as_ours_may() -> None:
+    day = Kind(policies.backlog_per_task(OURS, scene(), HOUR), scene(), keep=True).play(0)
+    assert day.deadline_made
+    assert day.timeline[-1].now < DEADLINE - HOUR
 
 
 @pytest.mark.parametrize(("name", "harder"), hard.HARD, ids=[name for name, _ in hard.HARD])
