@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from consumer import queuename
 from consumer.sink import PIPE_ATOMIC, Sink
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ QUIET = ("botocore", "boto3", "urllib3", "asyncio")  # libraries whose talk belo
 
 def identity(process: str, queue: str) -> dict[str, Any]:
     """Give what every line of a container's process bears; `queue` is its URL or name."""
-    return {"process": process, "container": os.uname().nodename, "queue": queue.rstrip("/").rpartition("/")[2]}
+    return {"process": process, "container": os.uname().nodename, "queue": queuename.of(queue)}
 
 
 def configure(*, form: str, level: str, sink: Sink, **tags: object) -> FilteringBoundLogger:

@@ -31,6 +31,7 @@ GROUND = {
     "version",
     "hearing",
     "window",
+    "queuename",
 }
 MAY_IMPORT = {
     "ground": {"ground"},

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from consumer import queuename
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,6 +64,6 @@ def emf(queue: str, at: float, values: Mapping[Metric, float]) -> dict[str, obje
     about = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": named}
     return {
         "_aws": {"Timestamp": int(at * 1000), "CloudWatchMetrics": [about]},
-        DIMENSION: queue.rpartition("/")[2],
+        DIMENSION: queuename.of(queue),
         **{metric.name: value for metric, value in values.items()},
     }

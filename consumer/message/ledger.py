@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Double, and_, bindparam, case, delete, func, not_, null, or_, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from consumer import queuename
 from consumer.message.schema import DEAD, DONE, OPEN, ledger, now
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Ledger:
         on_postgresql = engine.dialect.name == "postgresql"
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if on_postgresql else engine
         self._insert: Any = (postgresql if on_postgresql else sqlite).insert
-        self.queue = queue.rstrip("/").rpartition("/")[2]
+        self.queue = queuename.of(queue)
         self._retention = retention
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from consumer import queuename
 from consumer.errors import described, problem
 from consumer.message.trouble import explained
 from consumer.process import quiet
@@ -79,7 +80,7 @@ class Loop:
             self._log.error("wrong_settings", problem=wrong)
             self._stop.retire(Leaving.SETTINGS, wrong)
             return
-        self._log.info("process_ready", dlq=self._queue.dlq_url.rpartition("/")[2] or self._settings.without_dlq)
+        self._log.info("process_ready", dlq=queuename.of(self._queue.dlq_url) or self._settings.without_dlq)
 
     def free(self) -> int:
         """Give how many messages there is room for: slots, and what this life may still take."""
