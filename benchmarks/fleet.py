@@ -83,7 +83,7 @@ def hard(days: int, jobs: int) -> tuple[list[Run], bool]:
     """Days on which something is against it."""
     found = rehearsed(days // HARD, jobs, "--hard")
     head = ("", "made", "missed", "impossible", "of these told by 04:15", "asked for", "done: median, latest",
-            "of the least, p99", "broken off")  # fmt: skip
+            "of the least, p99", "interrupted")  # fmt: skip
     show(head, [
         (name, one["made"], one["missed"], one["days"] - one["feasible"], one["told"], one["asked"] or "-", ends(one),
          over(one), f"{one['interrupted']:.0f}")
