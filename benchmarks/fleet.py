@@ -29,7 +29,7 @@ UNPLANNED = {
     "3 x the messages": ("--more", "3"),
     "2 x the seconds": ("--longer", "2"),
 }
-FEWER = 5  # hard days and openings are a fifth as many as the others
+HARD, AGAINST, OPENING = 5, 20, 10  # of the days, one in so many: the rest would tell no more
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def policies(days: int, jobs: int) -> tuple[list[Run], bool]:
 
 def hard(days: int, jobs: int) -> tuple[list[Run], bool]:
     """Days on which something is against it."""
-    found = rehearsed(days // FEWER, jobs, "--hard")
+    found = rehearsed(days // HARD, jobs, "--hard")
     head = ("", "made", "missed", "impossible", "of these told by 04:15", "asked for", "done: median, latest",
-            "of the least, p99", "broken off")  # fmt: skip
+            "of the least, p99", "interrupted")  # fmt: skip
     show(head, [
         (name, one["made"], one["missed"], one["days"] - one["feasible"], one["told"], one["asked"] or "-", ends(one),
          over(one), f"{one['interrupted']:.0f}")
@@ -94,7 +94,7 @@ def hard(days: int, jobs: int) -> tuple[list[Run], bool]:
 
 def against(days: int, jobs: int) -> tuple[list[Run], bool]:
     """Days that nobody planned for, under every rule."""
-    found = {word: rehearsed(days // (2 * FEWER), jobs, *words, "--policies") for word, words in UNPLANNED.items()}
+    found = {word: rehearsed(days // AGAINST, jobs, *words, "--policies") for word, words in UNPLANNED.items()}
     show(("", *(f"{word}: made, missed, done" for word in found)), [
         (name, *(f"{one['made']}, {one['missed']}, {ends(one)}" for one in (run.kinds[name] for run in found.values())))
         for name in found[next(iter(found))].kinds
@@ -105,7 +105,7 @@ def against(days: int, jobs: int) -> tuple[list[Run], bool]:
 def opening(days: int, jobs: int) -> tuple[list[Run], bool]:
     """How early the first containers should be there, with a usual and with a slow start."""
     found = [
-        (start, at, rehearsed(days // FEWER, jobs, "--start", start, "--set", f"OpenTime={at}"))
+        (start, at, rehearsed(days // OPENING, jobs, "--start", start, "--set", f"OpenTime={at}"))
         for start in STARTS
         for at in OPENINGS
     ]

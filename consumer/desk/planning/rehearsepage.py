@@ -19,13 +19,13 @@ HOUR = 3600.0
 WARNING = 900.0  # seconds from the window's start, until when a warning is of use
 HEAD = (
     "", "made", "missed", "impossible", "told", "asked", "finish", "latest", "hours", "of least", "p99", "most",
-    "broken off", "$ a day",
+    "interrupted", "$ a day",
 )  # fmt: skip
 NOTES = """\
 {days}: those that made the deadline ({deadline}), missed it, or could not have made it with the most containers.
 told: of those that did not, those of which an alarm had told by {told}. asked: for so many containers at most.
 finish, latest: of all days. hours: of containers, a day. of least: over what the messages take in full containers,
-median and 99th percentile. most: containers at once. broken off: runs a day that a stop gave back."""
+median and 99th percentile. most: containers at once. interrupted: runs a day that a stop gave back."""
 
 
 def clock(since: float | None) -> str:
@@ -45,7 +45,7 @@ def page(kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> str:
     """Lay them out for a person."""
     days = next(iter(played.values()))
     if len(played) == len(days) == 1:
-        return _one(days[0])
+        return _one(next(iter(kinds.values())), days[0])
     rows = [_row(name, _summary(kinds[name], days)) for name, days in played.items()]
     scene = next(iter(kinds.values())).scene
     counted = f"{len(days):,} days each" if len(days) > 1 else "The same day each"
@@ -72,13 +72,15 @@ def _row(name: str, found: Summary) -> tuple[object, ...]:
     )
 
 
-def _one(day: Day) -> str:
+def _one(kind: Kind, day: Day) -> str:
+    deployed, left = kind.setup.deployed, day.messages - day.succeeded - day.dead
     made = "made" if day.deadline_made else "missed" if day.feasible else "missed, as the most containers would have"
-    told = f"{clock(day.warned)}, that {day.asked} containers are needed"
+    told = clock(day.warned) + (f", that {day.asked} containers are needed" if day.asked else "")
     rows = [
+        ("fleet", f"{deployed.most} containers at most, with {deployed.slots} messages in hand in each"),
         ("messages", f"{day.messages:,}"),
-        ("done", clock(day.finish)),
-        ("deadline", made),
+        ("done", clock(day.finish) + (f", {left:,} messages are left" if day.finish is None else "")),
+        ("deadline", f"{short(kind.scene.deadline)}, {made}"),
         ("told", told if day.warned is not None else "nobody had to be"),
         ("containers", f"{day.peak_containers} at most, {day.started} started"),
         ("container-hours", f"{day.container_seconds / HOUR:.2f}, {day.over_bound:.3f} of the least possible"),

@@ -73,7 +73,8 @@ class Moment:
 class Day:
     """What a day came to.
 
-    finish, warned: seconds since midnight, None for never. asked: containers that were needed when people were warned.
+    finish, warned: seconds since midnight, None for never. asked: containers that were needed when people
+    were warned, where more were than there may be, else 0.
     """
 
     messages: int
@@ -200,7 +201,8 @@ class _Run:
         service = self._service
         service.want(self._planner.minute(now, self._board, service.desired, len(service.running)))
         if self._warned is None and self._planner.warns:
-            self._warned, self._asked = now, self._need
+            self._warned = now
+            self._asked = self._need if self._need > self._deployed.most else 0
             if self._scene.faults.raised:
                 self._events.at(now + self._scene.faults.raised, self._raise)
         self._events.at(now + MINUTE, self._judge)

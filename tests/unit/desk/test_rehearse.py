@@ -65,8 +65,10 @@ def test_rules_are_compared_on_the_same_days(capsys: pytest.CaptureFixture[str])
 
 def test_a_day_that_cannot_be_made_is_told_with_what_would_make_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*DAY, "--set", "Processes=1"]) == 1
-    told = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("told"))
-    assert "containers are needed" in told
+    shown = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert "containers are needed" in shown["told"]
+    assert shown["done"].endswith("messages are left")
+    assert shown["fleet"].endswith("1 messages in hand in each")
 
 
 def test_a_day_may_bring_more_than_is_planned_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -204,5 +204,5 @@ def test_a_day_opens_grows_drains_and_closes() -> None:
 
         wanted[minute - midnight] = scaler.minute(minute, source, scaler.target.desired)
     changes = [(minute, count) for minute, count in wanted.items() if count != wanted.get(minute - 1)]
-    assert changes == [(230, 0), (235, 2), (243, 8), (402, 0)]
+    assert changes == [(230, 0), (237, 2), (243, 8), (402, 0)]
     assert (scaler.target.minimum, scaler.target.maximum) == (0, 0)  # closed at 09:30, whatever comes
