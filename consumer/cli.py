@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
 import sys
 from importlib import import_module
 
-from consumer import hearing
+from consumer import hearing, streams
 from consumer.errors import INTERRUPTED
 from consumer.version import __version__
 
@@ -61,20 +60,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def program() -> int:
     """Run as the program `consumer`: Ctrl-C ends it with the code that shells expect, and without a traceback."""
-    _open_streams()
+    streams.open_closed()
     gc.disable()
     try:
-        arguments = _loaded(sys.argv[1:])
-        gc.freeze()  # what is loaded stays: to look for garbage in it while it grows is a fifth of a command's start
-        gc.enable()
-        return _run(arguments)
+        return streams.written("consumer", _called)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _open_streams() -> None:
-    """Give a program that was started with closed streams (`2>&-`) the null device: Python knows none of them."""
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        if getattr(sys, name) is None:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
-            setattr(sys, name, os.fdopen(number, mode))
+def _called() -> int:
+    arguments = _loaded(sys.argv[1:])
+    gc.freeze()  # what is loaded stays: to look for garbage in it while it grows is a fifth of a command's start
+    gc.enable()
+    return _run(arguments)

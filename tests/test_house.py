@@ -32,6 +32,7 @@ GROUND = {
     "hearing",
     "window",
     "queuename",
+    "streams",
 }
 MAY_IMPORT = {
     "ground": {"ground"},

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from support.handlers import notes
 from support.programs import Program
 from support.queues import Queues
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 def test_a_handler_may_fork_and_its_children_die_of_their_own_signals(
     queues: Queues, env: dict[str, str], tmp_path: Path
@@ -106,6 +103,33 @@ def test_closed_streams_are_no_trouble(words: str, code: int, tmp_path: Path) ->
     shell = f"exec {sys.executable} -m consumer {words} <&- >&- 2>&-"
     environment = {"CONSUMER_RUN_DIR": str(tmp_path)}
     assert subprocess.run(["/bin/sh", "-c", shell], env=environment, cwd="tests", check=False).returncode == code
+
+
+PLAN = [
+    sys.executable, "-m", "consumer", "plan", "--messages", "2000", "--seconds", "30..300", "--from", "04:00", "--by",
+    "09:00",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("at_once", ["", "1"])
+def test_a_reader_that_leaves_ends_a_command_as_shells_expect(at_once: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", at_once)
+    reading, writing = os.pipe()
+    os.close(reading)
+    answer = subprocess.run(PLAN, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (answer.returncode, answer.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("at_once", ["", "1"])
+def test_output_that_a_full_disk_has_not_taken_is_no_success(at_once: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", at_once)
+    with Path("/dev/full").open("w") as full:
+        answer = subprocess.run(PLAN, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("consumer: expected room for what it writes")
+    assert answer.stderr.count("\n") == 1
 
 
 def test_sigterm_is_heard_before_anything_that_takes_time_is_loaded() -> None:
