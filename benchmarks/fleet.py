@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from consumer.desk.planning.workload import clock
 from consumer.fleet.cloud.sizes import Size
 from consumer.fleet.planning import capacity
+from consumer.fleet.planning.workload import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ SHOWN = 10  # problems listed for people; all of them with --json
 def progress(so_far: object) -> None:
     """Show how far it is, in place of what was shown before."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r{so_far} ")
+        sys.stderr.write(f"\r{so_far} \x1b[K")
         sys.stderr.flush()
 
 

@@ -13,6 +13,7 @@ from support.handlers import notes
 from support.programs import Program
 from support.queues import Queues
 
+
 def test_a_handler_may_fork_and_its_children_die_of_their_own_signals(
     queues: Queues, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from consumer.desk import terminal
-from consumer.desk.planning import planpage, workload
+from consumer.desk.planning import planpage, words, workload
 from consumer.errors import ConsumerError, ImpossibleError
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.capacity import Limits
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     workload.add_arguments(parser)
-    parser.add_argument("--processes", type=workload.count, metavar="N", help="processes per container (default: best)")
-    parser.add_argument("--concurrency", type=workload.count, default=1, metavar="N", help="messages per process (1)")
-    parser.add_argument("--parallel", type=workload.count, metavar="N", help="messages at once that your API bears")
-    parser.add_argument("--connections", type=workload.count, metavar="N", help="that the ledger's database gives you")
+    parser.add_argument("--processes", type=words.count, metavar="N", help="processes per container (default: best)")
+    parser.add_argument("--concurrency", type=words.count, default=1, metavar="N", help="messages per process (1)")
+    parser.add_argument("--parallel", type=words.count, metavar="N", help="messages at once that your API bears")
+    parser.add_argument("--connections", type=words.count, metavar="N", help="that the ledger's database gives you")
     parser.add_argument("--private", action="store_true", help="containers without a public address of their own")
     parser.add_argument("--growth", action="store_true", help="plan for 10, 100 and 1,000 times the messages, too")
     parser.add_argument("--json", action="store_true", help="print a JSON object")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from consumer.desk.planning.workload import clock
 from consumer.desk.table import table
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bills import ALARM_METRICS, METRICS
@@ -13,6 +12,7 @@ from consumer.fleet.planning.bounds import bears
 from consumer.fleet.planning.calibration import FIGURES
 from consumer.fleet.planning.offers import advice
 from consumer.fleet.planning.overrides import parameters
+from consumer.fleet.planning.workload import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

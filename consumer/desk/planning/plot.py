@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
 from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.desk.planning.rehearsepage import page
 from consumer.errors import ConsumerError, problem
+from consumer.fleet.planning.workload import DAY, HOUR, clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from consumer.fleet.rehearsal.day import Day
-    from consumer.fleet.rehearsal.days import Kind
+    from consumer.desk.planning.rehearsepage import Played
 
 Figure: TypeAlias = Any  # matplotlib is an optional extra
 
-HOUR = 3600.0
 KINDS = (".png", ".html")
 WIDTH, HEIGHT = 10.0, 6.0  # inches
 BINS = 40
@@ -48,6 +48,8 @@ class Plotter:
                 raise ConsumerError(
                     problem("--plot", f"a name that ends in {' or '.join(KINDS)}", str(path), "name it so")
                 )
+            if not os.access(path.parent, os.W_OK | os.X_OK):
+                raise ConsumerError(problem("--plot", "a folder to write into", str(path.parent), "make it"))
         if paths:
             try:
                 import_module("matplotlib").use("Agg")
@@ -56,17 +58,15 @@ class Plotter:
                 raise ConsumerError(problem("--plot", "the extra `plan`", f"no {error.name}", remedy)) from error
             self._library = import_module("matplotlib.pyplot")
 
-    def draw(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Iterator[Path]:
+    def draw(self, played: Played) -> Iterator[Path]:
         """Draw; give each file that is written."""
         for path in self._paths:
-            figure = self._figure(kinds, played)
+            figure = self._figure(played)
             try:
                 if path.suffix == ".png":
                     figure.savefig(path, dpi=120)
                 else:
-                    path.write_text(
-                        PAGE.format(drawing=_svg(figure), text=escape(page(kinds, played))), encoding="utf-8"
-                    )
+                    path.write_text(PAGE.format(drawing=_svg(figure), text=escape(page(played))), encoding="utf-8")
             except OSError as error:
                 raise ConsumerError(
                     problem("--plot", "a file that can be written", str(error), "name another")
@@ -75,46 +75,47 @@ class Plotter:
                 self._library.close(figure)
             yield path
 
-    def _figure(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Figure:
-        if all(len(days) == 1 for days in played.values()):
-            return self._days(kinds, {name: days[0] for name, days in played.items()})
-        return self._distributions(kinds, played)
+    def _figure(self, played: Played) -> Figure:
+        _, days = played[0]
+        return self._days(played) if len(days) == 1 else self._distributions(played)
 
-    def _days(self, kinds: Mapping[str, Kind], played: Mapping[str, Day]) -> Figure:
+    def _days(self, played: Played) -> Figure:
         """One day: the backlog above, the containers below, the deadline through both."""
         figure, (backlog, containers) = self._library.subplots(
             2, 1, sharex=True, figsize=(WIDTH, HEIGHT), layout="constrained"
         )
-        for number, (name, day) in enumerate(played.items()):
+        shown = [(kind.name, days[0]) for kind, days in played]
+        for number, (name, day) in enumerate(shown):
             hours = [moment.now / HOUR for moment in day.timeline]
             style = {"label": name, **(OTHERS if number else OURS)}
             backlog.plot(hours, [moment.backlog for moment in day.timeline], **style)
             containers.step(hours, [moment.running for moment in day.timeline], where="post", **style)
-        scene = next(iter(kinds.values())).scene
+        scene = played[0][0].scene
         for axes, label in ((backlog, "messages left"), (containers, "containers running")):
             axes.axvline(scene.deadline / HOUR, color="crimson", linestyle="--", label="deadline")
             axes.set_ylabel(label)
             axes.set_ylim(bottom=0)
             axes.grid(alpha=0.3)
-        most = [day.peak_containers for day in played.values()]
+        most = [day.peak_containers for _, day in shown]
         if max(most) > FAR * min(most):  # or the lines of the few would lie on one another
             containers.set_yscale("symlog", base=2, linthresh=1)
             containers.yaxis.set_major_formatter("{x:g}")
-        latest = max([scene.deadline, *(day.finish or 0 for day in played.values())])
+        latest = max([scene.deadline, *(day.finish or 0 for _, day in shown)])
         containers.set_xlim(scene.start / HOUR - 0.25, latest / HOUR + 0.25)
-        containers.xaxis.set_major_formatter(lambda hour, _: f"{int(hour) % 24:02d}:{round(hour % 1 * 60):02d}")
-        backlog.set_title(f"a day of {next(iter(played.values())).messages:,} messages")
+        containers.xaxis.set_major_formatter(lambda hour, _: clock(round(hour * HOUR) % DAY))
+        backlog.set_title(f"a day of {shown[0][1].messages:,} messages")
         figure.legend(*backlog.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
         return figure
 
-    def _distributions(self, kinds: Mapping[str, Kind], played: Mapping[str, list[Day]]) -> Figure:
+    def _distributions(self, played: Played) -> Figure:
         """Many days: when they were done above, what they took over the least possible below."""
         figure, (finish, over) = self._library.subplots(2, 1, figsize=(WIDTH, HEIGHT), layout="constrained")
-        for name, days in played.items():
+        for kind, days in played:
             ends = [day.finish / HOUR for day in days if day.finish is not None]
-            finish.hist(ends, bins=BINS, alpha=0.5, label=f"{name} ({len(ends):,} of {len(days):,} days)")
-            over.hist([day.over_bound for day in days], bins=BINS, alpha=0.5, label=name)
-        scene = next(iter(kinds.values())).scene
+            finish.hist(ends, bins=BINS, alpha=0.5, label=f"{kind.name} ({len(ends):,} of {len(days):,} days)")
+            ratios = [day.over_bound for day in days if day.over_bound is not None]
+            over.hist(ratios, bins=BINS, alpha=0.5)
+        scene = played[0][0].scene
         finish.axvline(scene.deadline / HOUR, color="crimson", linestyle="--", label="deadline")
         finish.set_xlabel("hour at which the last message was done")
         over.set_xlabel("container-seconds over the least possible")

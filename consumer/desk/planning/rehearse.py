@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
-import sys
-from argparse import ArgumentTypeError
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consumer.desk import terminal
-from consumer.desk.planning import hours, rehearsepage, workload
+from consumer.desk.planning import rehearsepage, samples, words, workload
 from consumer.desk.planning.many import play
 from consumer.desk.planning.plot import Plotter
-from consumer.desk.planning.progress import progress
-from consumer.errors import ConsumerError, problem
+from consumer.errors import ConsumerError, ImpossibleError, problem
 from consumer.fleet.cloud import template
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.overrides import parameters
 from consumer.fleet.planning.plan import Request, plan
+from consumer.fleet.planning.workload import DAY
 from consumer.fleet.rehearsal import policies, setup
 from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
@@ -31,94 +28,86 @@ from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
+    from consumer.desk.planning.rehearsepage import Played
     from consumer.fleet.planning.workload import Workload
     from consumer.fleet.rehearsal.arrivals import Arrivals
     from consumer.fleet.rehearsal.durations import Durations
     from consumer.fleet.rehearsal.setup import Setup
 
-DAY = 86_400.0
+ALONE = "one process per container"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     workload.add_arguments(parser)
     add = parser.add_argument
-    add("--over", type=hours.seconds, default=0.0, metavar="TIME", help="messages come one by one for so long, as 2h")
+    add("--over", type=words.length, default=0.0, metavar="TIME", help="messages come one by one for so long, as 2h")
     add("--arrivals", type=Path, metavar="FILE", help="or at the times in a file, one HH:MM:SS or ISO time a line")
     add("--trace", type=Path, metavar="FILE", help='measured seconds, one number or {"seconds": 1.5} a line')
-    add("--sigma", type=float, metavar="S", help="seconds are lognormal about their average, with this sigma")
-    add("--set", action="append", default=[], type=pair, metavar="NAME=VALUE", help="another value for a parameter")
+    add("--sigma", type=words.sigma, metavar="S", help="seconds are lognormal about their average, with this sigma")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        type=words.parameter,
+        metavar="NAME=VALUE",
+        help="another value for a parameter",
+    )
     add("--template", type=Path, metavar="FILE", help="your own template (default: the one of ecs/)")
-    add("--days", type=workload.count, default=1, metavar="N", help="rehearse so many days (1)")
-    add("--spread", type=share, default=0.0, metavar="SHARE", help="messages vary by it: 0.3 is 30 %% more or fewer")
+    add("--days", type=words.count, default=1, metavar="N", help="rehearse so many days (1)")
+    add(
+        "--spread",
+        type=words.share,
+        default=0.0,
+        metavar="SHARE",
+        help="messages vary by it: 0.3 is 30 %% more or fewer",
+    )
     add("--seed", type=int, default=0, metavar="N", help="the same seed is the same days (0)")
-    add("--jobs", type=workload.count, metavar="N", help="processes that rehearse (default: one for each CPU)")
+    add("--jobs", type=words.count, metavar="N", help="processes that rehearse (default: one for each CPU)")
     add("--policies", action="store_true", help="compare other rules of scaling on the same days")
     add("--hard", action="store_true", help="rehearse days on which something is against it, too")
-    add("--more", type=times, default=1.0, metavar="X", help="so many times the messages that are planned for")
-    add("--longer", type=times, default=1.0, metavar="X", help="each takes so many times the seconds")
-    add("--spot-every", type=hours.seconds, default=0.0, metavar="TIME", help="a Spot interruption each so often: 20m")
-    add("--gap", type=hours.seconds, default=0.0, metavar="TIME", help="no metric arrives for so long at the start")
-    add("--deploy-at", type=workload.time, metavar="HH:MM", help="a deployment in the middle")
-    add("--start", type=workload.seconds, metavar="A..B", help="seconds until a container has started (60..90)")
-    add("--failing", type=share, default=0.0, metavar="SHARE", help="of the runs that fail")
-    add("--crashing", type=share, default=0.0, metavar="SHARE", help="of the runs that end with their process")
+    add("--more", type=words.factor, default=1.0, metavar="X", help="so many times the messages that are planned for")
+    add("--longer", type=words.factor, default=1.0, metavar="X", help="each takes so many times the seconds")
+    add("--spot-every", type=words.length, default=0.0, metavar="TIME", help="a Spot interruption each so often: 20m")
+    add("--gap", type=words.length, default=0.0, metavar="TIME", help="no metric arrives for so long at the start")
+    add("--deploy-at", type=words.time, metavar="HH:MM", help="a deployment in the middle")
+    add("--start", type=words.run, metavar="A..B", help="seconds until a container has started (60..90)")
+    add("--failing", type=words.share, default=0.0, metavar="SHARE", help="of the runs that fail")
+    add("--crashing", type=words.share, default=0.0, metavar="SHARE", help="of the runs that end with their process")
     add("--plot", action="append", default=[], type=Path, metavar="FILE", help="draw it: FILE.png or FILE.html")
     add("--json", action="store_true", help="print a JSON object")
-
-
-def share(word: str) -> float:
-    """Read a share of a whole."""
-    try:
-        found = float(word)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found <= 1:
-        raise ArgumentTypeError(f"expected a share from 0 to 1; got {word!r}")
-    return found
-
-
-def times(word: str) -> float:
-    """Read a factor."""
-    try:
-        found = float(word)
-    except ValueError:
-        found = 0.0
-    if not 0 < found < math.inf:
-        raise ArgumentTypeError(f"expected a number above 0; got {word!r}")
-    return found
-
-
-def pair(word: str) -> tuple[str, str]:
-    """Read a parameter's name and value."""
-    name, equals, value = word.partition("=")
-    if not equals:
-        raise ArgumentTypeError(f"expected NAME=VALUE; got {word!r}")
-    return name, value
 
 
 def main(arguments: Namespace) -> int:
     """Rehearse; return 0 when every deadline is made, 1 when one is missed, 64 when it makes no sense."""
     try:
         plotter = Plotter(arguments.plot)
-        kinds = _kinds(arguments)
-        with progress(silent=arguments.json) as tell:
-            played = {name: play(kind, arguments.days, arguments.jobs, tell, name) for name, kind in kinds.items()}
+        played = _played(arguments)
+        if arguments.json:
+            print(json.dumps(rehearsepage.as_json(played), indent=2))
+        else:
+            print(rehearsepage.page(played))
+        for path in plotter.draw(played):
+            terminal.say(f"drawn: {path}")
+    except ImpossibleError as error:
+        return terminal.complain("rehearse", str(error), 1)
     except ConsumerError as error:
         return terminal.complain("rehearse", str(error), Leaving.SETTINGS.value)
-    if arguments.json:
-        print(json.dumps(rehearsepage.as_json(kinds, played), indent=2))
-    else:
-        print(rehearsepage.page(kinds, played))
-    for path in plotter.draw(kinds, played):
-        print(f"drawn: {path}", file=sys.stderr)
-    ours = next(iter(played.values()))
+    _, ours = played[0]
     return 0 if all(day.deadline_made for day in ours) else 1
 
 
-def _kinds(arguments: Namespace) -> dict[str, Kind]:
-    """Give the kinds of days to rehearse, by their names."""
+def _played(arguments: Namespace) -> Played:
+    try:
+        return [(kind, play(kind, arguments.days, arguments.jobs)) for kind in _kinds(arguments)]
+    finally:
+        terminal.clear()
+
+
+def _kinds(arguments: Namespace) -> Iterator[Kind]:
+    """Give the kinds of days to rehearse, ours first."""
     load = workload.load(arguments)
     ours, planned = _setup(arguments, load, "ours"), _scene(arguments, load)
     scene = replace(
@@ -126,14 +115,23 @@ def _kinds(arguments: Namespace) -> dict[str, Kind]:
         arrivals=planned.arrivals.scaled(arguments.more),
         durations=planned.durations.scaled(arguments.longer),
     )
-    asked = {ours.name: (ours, scene)}
-    if arguments.policies:
-        alone = _setup(arguments, load, "one process per container", processes=1)
-        asked |= {one.name: (one, scene) for one in (*policies.others(ours, planned), alone)}
-    if arguments.hard:
-        asked |= {name: harder(ours, scene) for name, harder in HARD}
     kind = Kind(ours, scene, arguments.spread, arguments.seed, keep=arguments.days == 1)
-    return {name: replace(kind, setup=one, scene=where) for name, (one, where) in asked.items()}
+    yield kind
+    if arguments.policies:
+        for other in (*policies.others(ours, planned), *_alone(arguments, load)):
+            yield replace(kind, setup=other)
+    if arguments.hard:
+        for name, harder in HARD:
+            changed, where = harder(ours, scene)
+            yield replace(kind, setup=replace(changed, name=name), scene=where)
+
+
+def _alone(arguments: Namespace, load: Workload) -> Iterator[Setup]:
+    """Give the fleet that has a container for each process, unless that is more than there can be."""
+    try:
+        yield _setup(arguments, load, ALONE, processes=1)
+    except ImpossibleError as error:
+        terminal.say(f"{ALONE}: left out, since it is impossible. {error}")
 
 
 def _setup(arguments: Namespace, load: Workload, name: str, processes: int | None = None) -> Setup:
@@ -161,7 +159,7 @@ def _scene(arguments: Namespace, load: Workload) -> Scene:
 
 def _arrivals(arguments: Namespace, load: Workload) -> Arrivals:
     if arguments.arrivals:
-        return Given(hours.moments(arguments.arrivals, load.opens))
+        return Given(samples.arrivals(arguments.arrivals, load.opens, arguments.timezone))
     if arguments.over:
         return Trickle(load.opens, load.opens + arguments.over, load.messages)
     return Burst(load.opens, load.messages)
@@ -169,7 +167,7 @@ def _arrivals(arguments: Namespace, load: Workload) -> Arrivals:
 
 def _durations(arguments: Namespace, load: Workload) -> Durations:
     if arguments.trace:
-        return Trace(hours.trace(arguments.trace))
-    if arguments.sigma:
+        return Trace(samples.trace(arguments.trace))
+    if arguments.sigma is not None:
         return Lognormal(load.mean, arguments.sigma)
     return Between(load.shortest, load.mean, load.longest)

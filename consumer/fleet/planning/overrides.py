@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.fleet.planning.workload import DAY, clock
+
 if TYPE_CHECKING:
     from consumer.fleet.planning.plan import Plan
 
@@ -29,13 +31,8 @@ def parameters(plan: Plan, zone: str) -> dict[str, str]:
         "AssignPublicIp": "ENABLED" if market.public_ip else "DISABLED",
         "ExpectedSeconds": f"{load.mean:g}",
         "TimeZone": zone,
-        "OpenTime": _time(load.opens - EARLY),
-        "FreeTime": _time(load.opens + FREE),
-        "Deadline": _time(load.deadline),
-        "CloseTime": _time(load.deadline + GRACE),
+        "OpenTime": clock((load.opens - EARLY) % DAY),
+        "FreeTime": clock((load.opens + FREE) % DAY),
+        "Deadline": clock(load.deadline),
+        "CloseTime": clock((load.deadline + GRACE) % DAY),
     }
-
-
-def _time(since: float) -> str:
-    minutes = int(since) // 60 % (24 * 60)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-DAY = 86_400.0
+DAY, HOUR = 86_400.0, 3_600.0  # seconds
 BETWEEN = 0.05  # seconds from the end of one run to the beginning of the next: a delete and a receive, to and fro
 
 
@@ -41,3 +42,10 @@ class Workload:
     def work(self) -> float:
         """Seconds that all messages take, one after another."""
         return self.messages * self.turn
+
+
+def clock(since: float, step: int = 60) -> str:
+    """Show seconds since midnight as a time of day, and how many days later that is. A part of a step counts as one."""
+    days, left = divmod(math.ceil(round(since, 3) / step) * step, int(DAY))
+    shown = f"{left // 3600:02d}:{left // 60 % 60:02d}" + (f":{left % 60:02d}" if step < 60 else "")  # noqa: PLR2004
+    return shown + (f" {days:+d} d" if days else "")

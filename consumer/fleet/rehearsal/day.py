@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -96,9 +95,11 @@ class Day:
     timeline: tuple[Moment, ...] = ()
 
     @property
-    def over_bound(self) -> float:
-        """Give the container-seconds for each one that cannot be done without."""
-        return self.container_seconds / self.lower_bound_seconds if self.lower_bound_seconds else math.inf
+    def over_bound(self) -> float | None:
+        """Give the container-seconds for each one that cannot be done without; None where there was not all done."""
+        if self.finish is None or not self.lower_bound_seconds:
+            return None
+        return self.container_seconds / self.lower_bound_seconds
 
 
 def day(

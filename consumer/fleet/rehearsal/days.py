@@ -25,6 +25,11 @@ class Kind:
     seed: int = 0
     keep: bool = False
 
+    @property
+    def name(self) -> str:
+        """Give what its setup is called."""
+        return self.setup.name
+
     def play(self, number: int, tell: Callable[[float, int], None] | None = None) -> Day:
         """Rehearse one of them. The same seed and number are the same day, under whatever rules."""
         setup, scene, seed = self.setup, self.scene, f"{self.seed}/{number}"
@@ -40,7 +45,8 @@ class Summary:
 
     feasible: days that the most containers, all there from the start, would have made. missed: of these, those that
     were not made. told: of all that were not made, those of which people were told in time. rang: days that were made
-    although an alarm had said that they were in danger. asked: the most containers that an alarm has asked for.
+    although an alarm had said that they were in danger. asked: the most containers that an alarm has asked for. done:
+    days whose messages were all done, of which over_bound and finish are.
     """
 
     days: int
@@ -50,8 +56,9 @@ class Summary:
     told: int
     rang: int
     asked: int
-    over_bound_median: float
-    over_bound_p99: float
+    done: int
+    over_bound_median: float | None
+    over_bound_p99: float | None
     container_seconds: float
     cost: float
     peak_containers: int
@@ -62,7 +69,7 @@ class Summary:
 
 def summary(days: Sequence[Day], told_by: float) -> Summary:
     """Put days together. told_by: seconds since midnight, until when a warning is of use."""
-    over = sorted(one.over_bound for one in days)
+    over = sorted(one.over_bound for one in days if one.over_bound is not None)
     finished = sorted(one.finish for one in days if one.finish is not None)
     failed = [one for one in days if not one.deadline_made]
     return Summary(
@@ -73,8 +80,9 @@ def summary(days: Sequence[Day], told_by: float) -> Summary:
         told=sum(one.warned is not None and one.warned <= told_by for one in failed),
         rang=sum(one.warned is not None for one in days if one.deadline_made),
         asked=max(one.asked for one in days),
-        over_bound_median=median(over),
-        over_bound_p99=over[min(len(over) - 1, int(0.99 * len(over)))],
+        done=len(finished),
+        over_bound_median=median(over) if over else None,
+        over_bound_p99=over[min(len(over) - 1, int(0.99 * len(over)))] if over else None,
         container_seconds=fmean(one.container_seconds for one in days),
         cost=fmean(one.cost for one in days),
         peak_containers=max(one.peak_containers for one in days),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.cli import main
-from consumer.desk.planning.workload import clock
 from consumer.fleet.cloud import template
+from consumer.fleet.planning.workload import clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,7 +165,7 @@ def test_what_makes_no_sense_ends_with_64(said: Any, more: list[str], reason: st
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        (["--messages", "0"], "expected a whole number, 1 or more; got '0'"),
+        (["--messages", "0"], "expected a whole number from 1 to 1,000,000,000; got '0'"),
         (["--messages", "many"], "got 'many'"),
         (["--seconds", "300..30"], "expected seconds as 30..300"),
         (["--seconds", "0"], "got '0'"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from consumer import cli
+from consumer.desk.planning import samples
 from consumer.fleet.cloud import intrinsics
 
 if TYPE_CHECKING:
@@ -155,15 +157,155 @@ def test_what_is_not_installed_is_said_with_what_to_install(
     assert "consumer[plan]" in capsys.readouterr().err
 
 
-def test_a_day_as_json_needs_no_drawing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("matplotlib", "rich"):
-        monkeypatch.setitem(sys.modules, name, None)
+def test_a_day_needs_no_drawing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert rehearsed(capsys)["days"][0]["deadline_made"]
 
 
-def test_the_bar_is_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("days", "far"), [("1", "10%"), ("2", "50%"), ("2", "100%")])
+def test_a_terminal_shows_how_far_it_is_and_then_only_the_answer(
+    days: str, far: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setitem(sys.modules, "rich", None)
-    monkeypatch.setitem(sys.modules, "rich.console", None)
-    assert cli.main(DAY) == 64
-    assert "consumer[plan]" in capsys.readouterr().err
+    assert cli.main([*DAY, "--days", days]) == 0
+    drawn = capsys.readouterr().err.split("\r")
+    bar = "#" * (30 * int(far[:-1]) // 100)
+    assert f"ours  {bar:30}  {far} \x1b[K" in drawn, "of a longer line before it, nothing is left"
+    assert drawn[-1] == "\x1b[K"
+
+
+@pytest.mark.parametrize(("name", "option"), [("Deadline", "--by"), ("TimeZone", "--timezone")])
+def test_what_the_day_says_is_no_parameter_to_set(name: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*DAY, "--set", f"{name}=05:00"])
+    assert f"say {name} with {option}" in capsys.readouterr().err
+
+
+def test_nobody_was_told_of_a_missed_day_is_said_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*DAY, "--set", "CloseTime=04:10", "--set", "FreeTime=04:05"]) == 1
+    shown = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    assert shown["told"].strip() == "nobody was"
+
+
+def test_missed_and_impossible_days_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    def counts(*words: str) -> dict[str, str]:
+        cli.main([*DAY, "--days", "2", *words])
+        head, ours, *_ = (re.split(r"\s{2,}", line.strip()) for line in capsys.readouterr().out.splitlines())
+        return dict(zip(head, ours[1:], strict=True))
+
+    names = ("made", "missed", "impossible")
+    assert [counts()[one] for one in names] == ["2", "0", "0"]
+    impossible = counts("--set", "Processes=1")
+    assert [impossible[one] for one in names] == ["0", "0", "2"]
+    assert (impossible["told in time"], impossible["done"]) == ("2", "0")
+    assert {impossible[one] for one in ("of least", "p99", "hours", "$ a day")} == {"-"}, "less work is no cheaper"
+    missed = counts("--set", "CloseTime=04:30", "--set", "OpenTime=03:57")
+    assert [missed[one] for one in names] == ["0", "2", "0"]
+
+
+def test_rules_that_are_impossible_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--messages", "200000", "--more", "0.001"]
+    assert cli.main([*DAY, *words, "--policies"]) == 0
+    shown = capsys.readouterr()
+    assert "one process per container: left out, since it is impossible. " in shown.err
+    assert "one process per container" not in shown.out
+    assert "CPU at 60 %" in shown.out
+
+
+def test_an_impossible_plan_is_an_answer_as_it_is_to_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*DAY, "--messages", "900000000"]) == 1
+    assert capsys.readouterr().err.startswith("consumer rehearse: ")
+
+
+def test_stamps_with_an_offset_are_told_by_the_clock_in_the_zone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "came"
+    file.write_text("2026-11-19T19:30:00Z\n2026-11-20T06:00:00+09:00\n2026-11-20T07:00:00\n08:00\n01:00\n")
+    found = samples.arrivals(file, 4 * 3600, "Asia/Tokyo")
+    assert [at / 3600 for at in found] == [4.5, 6, 7, 8, 25]
+    assert rehearsed(capsys, "--arrivals", str(file), "--timezone", "Asia/Tokyo", code=1)["days"][0]["messages"] == 5
+
+
+@pytest.mark.parametrize("stamps", ["2026-11-20T04:00\n2026-11-21T04:00\n", "2026-11-20T02:59\n2026-11-20T03:00\n"])
+def test_stamps_of_more_than_one_day_are_refused(
+    stamps: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "came"
+    file.write_text(stamps)
+    assert cli.main([*DAY, "--arrivals", str(file)]) == 64
+    said = capsys.readouterr().err
+    assert "the times of one day, which begins an hour before --from" in said
+    assert "got 2026-11-20 0" in said
+
+
+def test_a_container_s_log_is_a_trace_of_what_is_done(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    lines = [
+        {"event": "process_ready"},
+        {"event": "delivered", "outcome": "done", "seconds": 12.5},
+        {"event": "delivered", "outcome": "retry", "seconds": 1.0},
+    ]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    assert list(samples.trace(file)) == [12.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"60\n{'9' * 400}\n", "line 2"),
+        (f"60\n{'[' * 100_000}\n", "line 2"),
+        ("60\nNaN\n", "line 2"),
+        ("60\ntrue\n", "line 2"),
+        ("60\n{}\n", "line 2"),
+        ("0\n0\n", "nothing but zeros"),
+        ("\n", "got nothing"),
+    ],
+)
+def test_a_trace_that_makes_no_sense_is_refused(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "trace"
+    file.write_text(text)
+    assert cli.main([*DAY, "--policies", "--trace", str(file)]) == 64
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told) < 400
+
+
+@pytest.mark.parametrize("word", ["nan", "inf", "-1", "1e200", "wide"])
+def test_a_sigma_is_a_small_number(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*DAY, "--sigma", word])
+    assert "a number from 0 to 10" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--more", "--longer", "--over", "--gap", "--messages"])
+def test_a_number_beyond_all_bounds_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*DAY, option, "9" * 400])
+    assert f"argument {option}: expected" in capsys.readouterr().err
+
+
+def test_a_day_without_messages_is_a_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*DAY, "--messages", "1", "--spread", "1", "--days", "4", "--policies"]
+    drawn = tmp_path / "days.png"
+    assert cli.main([*words, "--plot", str(drawn)]) == 0
+    assert "inf" not in capsys.readouterr().out
+    assert drawn.stat().st_size
+    assert cli.main([*words, "--json"]) == 0
+
+    def refused(word: str) -> None:
+        raise AssertionError(word)
+
+    found = json.loads(capsys.readouterr().out, parse_constant=refused)
+    assert 0 in {day["messages"] for day in found["days"]}
+
+
+def test_a_folder_that_is_not_there_is_said_before_anything_is_rehearsed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*DAY, "--plot", str(tmp_path / "none" / "day.png")]) == 64
+    shown = capsys.readouterr()
+    assert "--plot: expected a folder to write into" in shown.err
+    assert not shown.out

@@ -25,6 +25,7 @@ def test_a_usual_morning_is_done_in_time_at_little_more_than_the_least() -> None
     assert day.finish is not None
     assert OPENS < day.finish < DEADLINE
     assert day.peak_containers == 2
+    assert day.over_bound is not None
     assert 1.0 < day.over_bound < 1.08
     assert day.cost == pytest.approx(day.container_seconds * 1e-5)
 

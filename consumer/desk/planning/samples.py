@@ -1,0 +1,91 @@
+"""Files of what was: when the messages of a day came, and how long they took."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from consumer.errors import ConsumerError, problem
+from consumer.fleet.planning.workload import DAY, HOUR, clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+EARLY = HOUR  # seconds before the window in which messages may come; what is earlier came after midnight
+LONGEST = 43_200.0  # seconds for which SQS gives a message to one who takes it
+SHOWN = 100  # characters of what is wrong
+TRACE = 'seconds a line, 12 h at most: 12.5, or {"seconds": 12.5}'
+
+
+def arrivals(path: Path, opens: float, zone: str) -> array[float]:
+    """Read when messages came, a time a line; give seconds since midnight of the day on which the window opens.
+
+    Where there are dates, they must be those of one such day, by the clock in the zone.
+    """
+    here, begins = ZoneInfo(zone), opens - EARLY
+    times = _numbers(
+        path,
+        lambda line: _moment(line, here),
+        "a time such as 04:00:07, 2026-11-20T04:00:07 or 2026-11-19T19:00:07Z a line",
+    )
+    dated = [at for at in times if at >= DAY]
+    if dated and (min(dated) - begins) // DAY != (max(dated) - begins) // DAY:
+        first, last = (f"{date.fromordinal(int(at // DAY))} {clock(at % DAY, 1)}" for at in (min(dated), max(dated)))
+        wanted = "the times of one day, which begins an hour before --from"
+        raise ConsumerError(problem(str(path), wanted, f"{first} to {last} {zone}", "make a file of each day"))
+    return array("d", sorted((at - begins) % DAY + begins for at in times))
+
+
+def trace(path: Path) -> array[float]:
+    """Read how long messages took: a number or an object with `seconds` a line, or a container's log."""
+    found = _numbers(path, _length, TRACE)
+    if not any(found):
+        raise ConsumerError(problem(str(path), TRACE, "nothing but zeros", "name another file"))
+    return found
+
+
+def _moment(line: str, here: ZoneInfo) -> float:
+    """Give seconds since midnight; with a date, since the midnight from which Python counts its days."""
+    try:
+        found = datetime.fromisoformat(line)
+    except ValueError:
+        at, day = time.fromisoformat(line), 0
+    else:
+        found = found.astimezone(here) if found.tzinfo else found
+        at, day = found.time(), found.toordinal()
+    if at.tzinfo:
+        raise ValueError(f"{line}, an offset without a date")
+    return day * DAY + at.hour * HOUR + at.minute * 60 + at.second + at.microsecond / 1e6
+
+
+def _length(line: str) -> float | None:
+    """Give seconds; of a container's log only those of messages that are done."""
+    found = json.loads(line)
+    if isinstance(found, dict):
+        if "event" in found and (found["event"], found.get("outcome")) != ("delivered", "done"):
+            return None
+        found = found["seconds"]
+    length = float(found)
+    if isinstance(found, bool) or not 0 <= length <= LONGEST:
+        raise ValueError(line)
+    return length
+
+
+def _numbers(path: Path, read: Callable[[str], float | None], expected: str) -> array[float]:
+    found, read_so_far = array("d"), 0
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                read_so_far += 1
+                if line.strip() and (number := read(line.strip())) is not None:
+                    found.append(number)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        where = f"{path}, line {read_so_far}" if read_so_far else str(path)
+        raise ConsumerError(problem(where, expected, str(error)[:SHOWN], "correct it")) from error
+    if not found:
+        raise ConsumerError(problem(str(path), expected, "nothing", "name another file"))
+    return found
