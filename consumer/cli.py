@@ -23,7 +23,10 @@ COMMANDS = {
     "send": ("consumer.desk.send", "send a file of JSON lines to the queue"),
     "plan": ("consumer.desk.planning.plan", "say how many containers a day needs, and what it costs"),
     "calibrate": ("consumer.desk.planning.calibrate", "watch this container at work: what a process takes, for `plan`"),
-    "ledger": ("consumer.desk.ledger", "make the ledger's table, remove what has expired, count its rows"),
+    "ledger": (
+        "consumer.desk.ledger",
+        "the ledger's table: make it, remove what has expired, count its rows, give a trace",
+    ),
     "failed": ("consumer.desk.failed", "look at failed messages, send them back or remove them"),
     "rehearse": (
         "consumer.desk.planning.rehearse",

@@ -1,4 +1,4 @@
-"""`consumer ledger`: make its table, remove what has expired, count what is in it."""
+"""`consumer ledger`: make its table, remove what has expired, count what is in it, say how long messages took."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+HELP = "make or update the table; remove what has expired; count rows; print the seconds of what was done at once"
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("action", choices=ACTIONS, help="make or update the table; remove what has expired; count rows")
+    parser.add_argument("action", choices=ACTIONS, help=HELP)
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
@@ -80,8 +82,7 @@ def _pruned(facts: dict[str, Any]) -> str:
 
 
 def _stats(engine: Engine) -> dict[str, Any]:
-    ledger = Ledger(engine, _given("CONSUMER_QUEUE_URL", "a queue's URL or name"), retention=0)
-    schema.migrate(engine)
+    ledger = _of_queue(engine)
     return {"queue": ledger.queue} | ledger.counts()
 
 
@@ -89,4 +90,25 @@ def _counted(facts: dict[str, Any]) -> str:
     return table((f"queue {facts['queue']}", "rows"), [(name, facts[name]) for name in facts if name != "queue"])
 
 
-ACTIONS = {"migrate": (_migrate, _migrated), "prune": (_prune, _pruned), "stats": (_stats, _counted)}
+def _durations(engine: Engine) -> dict[str, Any]:
+    ledger = _of_queue(engine)
+    return {"queue": ledger.queue, "seconds": [round(seconds, 3) for seconds in ledger.durations()]}
+
+
+def _traced(facts: dict[str, Any]) -> str:
+    """Write what `consumer rehearse --trace` reads."""
+    return "\n".join(json.dumps({"seconds": seconds}) for seconds in facts["seconds"])
+
+
+def _of_queue(engine: Engine) -> Ledger:
+    ledger = Ledger(engine, _given("CONSUMER_QUEUE_URL", "a queue's URL or name"), retention=0)
+    schema.migrate(engine)
+    return ledger
+
+
+ACTIONS = {
+    "migrate": (_migrate, _migrated),
+    "prune": (_prune, _pruned),
+    "stats": (_stats, _counted),
+    "durations": (_durations, _traced),
+}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400  # seconds
 PRUNED = 1000  # rows in a batch: a long delete would hold up the claims
+TRACED = 100_000  # runs: more say nothing new of how long one takes
 REASON_MAX = 2048  # characters: an error's text may quote the whole body
 
 
@@ -231,6 +232,14 @@ class Ledger:
         with self._engine.begin() as connection:
             found = connection.execute(select(*sums).where(row.queue == self.queue)).one()
         return {name: int(found[index]) for index, name in enumerate(wanted)}
+
+    def durations(self) -> list[float]:
+        """Give the seconds that this queue's messages took that were done at once, without a failure; the newest."""
+        row = ledger.c
+        at_once = and_(row.state == DONE, row.failures == 0, row.crashes == 0, row.ended >= row.began)
+        newest = select(row.ended - row.began).where(row.queue == self.queue, at_once).order_by(row.ended.desc())
+        with self._engine.begin() as connection:
+            return [float(seconds) for seconds in connection.scalars(newest.limit(TRACED))]
 
     def _change(self, claim: Claim, values: dict[str, Any], within: Connection | None = None) -> bool:
         """Change a row under the fence. Said again after a lost answer, it changes nothing and is still true."""

@@ -22,6 +22,7 @@ from support import databases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from sqlalchemy import Engine
 
@@ -465,6 +466,41 @@ def test_people_can_make_prune_and_count_the_ledger(
         said.append(json.loads(capsys.readouterr().out))
     counted = {"queue": "orders", "in_hand": 1, "waiting": 1, "done": 2, "dead": 1, "expired": 1}
     assert said == [{"changes": 0}, counted, {"removed": 1}, counted | {"done": 1, "expired": 0}]
+
+
+def test_how_long_messages_took_is_a_trace_to_rehearse_with(
+    database_url: str,
+    engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A run after a failure began late, and one that is not done has not ended: neither says what a message takes."""
+    monkeypatch.setenv("CONSUMER_DATABASE_URL", database_url)
+    monkeypatch.setenv("CONSUMER_QUEUE_URL", "orders")
+    assert cli.main(["ledger", "durations"]) == 0
+    assert not capsys.readouterr().out.strip()
+    ledger = Ledger(engine, "orders", DAY)
+    for key in ("first", "second", "failed", "crashed", "dead", "in hand", "of another queue"):
+        claimed(Ledger(engine, "others", DAY) if key == "of another queue" else ledger, key=key)
+    row = schema.ledger.c
+    ended = {"first": 12.3456, "second": 60.0, "failed": 5.0, "crashed": 5.0, "dead": 5.0, "of another queue": 5.0}
+    with engine.begin() as connection:
+        for number, (key, seconds) in enumerate(ended.items()):
+            began = 1_790_000_000.0 + number
+            times = {"began": began, "ended": began + seconds, "state": "dead" if key == "dead" else "done"}
+            connection.execute(update(schema.ledger).where(row.key == key).values(times))
+        connection.execute(update(schema.ledger).where(row.key == "failed").values(failures=1))
+        connection.execute(update(schema.ledger).where(row.key == "crashed").values(crashes=1))
+    assert cli.main(["ledger", "durations"]) == 0
+    lines = capsys.readouterr().out
+    assert lines == '{"seconds": 60.0}\n{"seconds": 12.346}\n', "the newest first"
+    (file := tmp_path / "seconds.jsonl").write_text(lines)
+    day = ["rehearse", "--messages", "100", "--seconds", "30..300", "--from", "04:00", "--by", "09:00"]
+    assert cli.main([*day, "--trace", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["days"][0]["deadline_made"]
+    assert cli.main(["ledger", "durations", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"queue": "orders", "seconds": [60.0, 12.346]}
 
 
 def test_a_table_that_was_not_there_is_made(

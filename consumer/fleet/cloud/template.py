@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from consumer.errors import TemplateError
@@ -69,7 +69,10 @@ def read(template: str | Path | None = None, /, **parameters: object) -> Deploym
     parameter or the part that is wrong.
     """
     text = template if isinstance(template, str) and "\n" in template else file(template).read_text(encoding="utf-8")
-    return Reader(resolved(text, **parameters)[1]).deployment()
+    try:
+        return Reader(resolved(text, **parameters)[1]).deployment()
+    except (LookupError, TypeError, AttributeError) as error:
+        raise TemplateError(f"the template: a part is missing, or of another kind than expected: {error!r}") from error
 
 
 def resolved(text: str, /, **parameters: object) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -80,11 +83,31 @@ def resolved(text: str, /, **parameters: object) -> tuple[dict[str, Any], dict[s
     values = values_of(whole.get("Parameters", {}), parameters)
     resolver = Resolver(whole, values)
     resources = {
-        name: {**resource, "Properties": resolver.of(resource.get("Properties", {}))}
+        name: {**resource, "Properties": _named(name, resolver.of(resource.get("Properties", {})))}
         for name, resource in whole["Resources"].items()
         if "Condition" not in resource or resolver.holds(resource["Condition"])
     }
     return values, resources
+
+
+class Part(dict[str, Any]):
+    """An object of the template that knows where it stands, and says so of what it lacks."""
+
+    where = ""
+
+    def __missing__(self, key: str) -> NoReturn:
+        """Say what is missing, and where."""
+        raise TemplateError(f"the template: expected {key} in {self.where}; got none")
+
+
+def _named(where: str, value: Any) -> Any:  # noqa: ANN401 - whatever the template holds
+    if isinstance(value, list):
+        return [_named(where, one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    part = Part({name: _named(f"{where}.{name}", inner) for name, inner in value.items()})
+    part.where = where
+    return part
 
 
 def file(given: str | Path | None = None) -> Path:
@@ -132,7 +155,7 @@ class Reader:
         )
 
     def _all(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        return ((name, one["Properties"]) for name, one in self._resources.items() if one["Type"] == f"AWS::{kind}")
+        return ((name, one["Properties"]) for name, one in self._resources.items() if one.get("Type") == f"AWS::{kind}")
 
     def _one(self, kind: str) -> dict[str, Any]:
         found = [properties for _, properties in self._all(kind)]

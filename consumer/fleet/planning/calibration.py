@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -58,6 +57,8 @@ class Calibration:
 
 
 FIGURES = tuple(field.name for field in fields(Calibration) if field.name not in {"measured", "known"})
+MOST = 1_000_000  # MiB: eight times Fargate's largest container
+SHOWN = 100  # characters of what is wrong
 FORM = '{"measured": "2026-11-20", "message_mib": 80, "message_cpu": 0.02}'
 
 
@@ -92,6 +93,6 @@ def _figure(name: str, value: object, path: Path) -> float:
     if name not in FIGURES:
         known = ", ".join(FIGURES)
         raise PlanError(problem(str(path), f"one of measured, {known}", name, respelled(name, FIGURES)))
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise PlanError(problem(f"{path}, {name}", "a number, 0 or more", repr(value), "correct it"))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST:
+        raise PlanError(problem(f"{path}, {name}", f"a number from 0 to {MOST:,}", repr(value)[:SHOWN], "correct it"))
     return float(value)

@@ -65,7 +65,11 @@ def test_a_handler_is_known_once_its_memory_and_its_cpu_are(tmp_path: Path) -> N
         ({"measured": "2026-11-20"}, "expected at least one of container_mib"),
         ({"measured": "2026-11-20", "mesage_mib": 80}, "got mesage_mib. To do: write message_mib"),
         ({"measured": "2026-11-20", "known": 80}, "got known"),
-        ({"measured": "2026-11-20", "message_mib": -1}, "message_mib: expected a number, 0 or more; got -1"),
+        ({"measured": "2026-11-20", "message_mib": -1}, "message_mib: expected a number from 0 to 1,000,000; got -1"),
+        (
+            {"measured": "2026-11-20", "message_mib": 10**400},
+            "message_mib: expected a number from 0 to 1,000,000; got 1",
+        ),
         ({"measured": "2026-11-20", "message_mib": True}, "got True"),
         ({"measured": "2026-11-20", "message_cpu": float("nan")}, "got nan"),
         ({"measured": "2026-11-20", "message_cpu": float("inf")}, "got inf"),

@@ -209,3 +209,20 @@ def test_a_steps_open_ends_and_a_schedules_missing_bound_stay_open() -> None:
     assert isinstance(drained, StepPolicy)
     assert drained.steps == (Step(None, 0, 0),)
     assert [one.maximum for one in deployment.schedules if isinstance(one, Schedule)] == [5, None, 0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("ScheduledActions:", "Others:", "expected ScheduledActions in ScalableTarget; got none"),
+        ("PolicyName: follow", "Name: follow", "expected PolicyName in FollowPolicy; got none"),
+        ("StepAdjustments:", "Others:", "expected StepAdjustments in FollowPolicy.StepScalingPolicyConfiguration; got"),
+        ("Name: CONSUMER_PROCESSES", "Name: OTHER", "a part is missing, or of another kind than expected: .*PROCESSES"),
+        ("ScheduledActions:", "ScheduledActions: 7\n      Others:", "of another kind than expected: "),
+    ],
+)
+def test_a_part_that_is_missing_is_named(old: str, new: str, said: str) -> None:
+    text = SHIPPED.read_text()
+    assert old in text
+    with pytest.raises(TemplateError, match=said):
+        read(text.replace(old, new))
