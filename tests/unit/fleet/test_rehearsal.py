@@ -142,8 +142,9 @@ def test_minutes_are_told_as_they_pass() -> None:
 
 def test_memory_does_not_grow_with_the_messages() -> None:
     def peak(count: int) -> int:
+        each = 2_000 / count  # seconds: a longer day has more minutes, which are kept
         tracemalloc.start()
-        played(scene(arrivals=Burst(OPENS, count), durations=Between(0.5, 1.0, 1.5)))
+        played(scene(arrivals=Burst(OPENS, count), durations=Between(0.5 * each, each, 1.5 * each)))
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found
