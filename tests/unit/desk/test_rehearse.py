@@ -103,8 +103,7 @@ def test_faults_are_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> No
     assert day["started"] > day["peak_containers"] / 2
 
 
-@pytest.mark.parametrize("name", ["day.png", "day.html"])
-@pytest.mark.parametrize("days", ["1", "2"])
+@pytest.mark.parametrize(("days", "name"), [("1", "day.png"), ("2", "day.html")])
 def test_it_is_drawn(name: str, days: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / name
     assert cli.main([*DAY, "--days", days, "--plot", str(file)]) == 0
