@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LEASE = 1080.0  # seconds of protection against scale-in, with the default time limit
 RENEW = 60.0  # seconds of it after which it is asked for again
+POLL = 20.0  # seconds of a long poll, which a process that is told to stop awaits (CONSUMER_WAIT_TIME_SECONDS)
+ENDING = 1.0  # seconds from the end of a container's last process to its own: the agent's last pass
 MOST = 2.0  # containers during a deployment, for each one wanted (MaximumPercent)
 
 
@@ -127,11 +129,18 @@ class Service:
         """Tell it to stop: what is in hand has the drain's seconds."""
         one.leaving = True
         self._unprotect(one)
+        polls = one.takes
         self._work.close(one)
         if one.busy:
             self._events.at(self._events.now + self._drain, self._end, one)
+        elif one.ready:
+            self._events.at(self._events.now + self._last_poll(one) * polls + ENDING, self._end, one)
         else:
             self._end(one)
+
+    def _last_poll(self, one: Container) -> float:
+        """Give the seconds until the last of its polls ends, each of which is anywhere between its beginning and end."""
+        return POLL * float(self._dice.random() ** (1.0 / one.slots))
 
     def _end(self, one: Container) -> None:
         if one.gone:
