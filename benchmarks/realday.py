@@ -16,6 +16,7 @@ from cloudwatch import CloudWatch, parsed
 from consumer.container.ecs import BLOCKED
 from consumer.fleet import metrics
 from consumer.fleet.planning.price import billed
+from consumer.message.queue import BATCH
 from scene import Container, fill
 from support.ecs import ARN, FakeEcs
 
@@ -88,49 +89,33 @@ class Task:
     told: float | None = None  # when it was told to stop
 
 
-@dataclass(slots=True)
 class RealDay:
     """One day, while it is played."""
 
-    orders: Orders
-    scene: Queues
-    stack: ExitStack
-    desired: int = 0
-    live: list[Task] = field(default_factory=list)
-    peak: int = 0
-    lives: list[tuple[float, float | None, float]] = field(default_factory=list)
-    done: dict[str, float] = field(default_factory=dict)  # message id -> when it was done
-    minutes: list[tuple[int, int, int]] = field(default_factory=list)
+    def __init__(self, orders: Orders, scene: Queues, stack: ExitStack) -> None:
+        self.desired = self.peak = 0
+        self.live: list[Task] = []
+        self.lives: list[tuple[float, float | None, float]] = []
+        self.done: dict[str, float] = {}  # message id -> when it was done
+        self.minutes: list[tuple[int, int, int]] = []
+        self.orders, self.scene, self.stack = orders, scene, stack
+        self.to_send = list(orders.sends)
+        self.watch = CloudWatch({metrics.NAMESPACE: orders.platform.own, "AWS/SQS": orders.platform.sqs})
+        self.scaler = orders.deployment.scaler()
+        self.lock = Lock()
 
     def play(self) -> Came:
         """Let the day pass."""
-        orders, platform = self.orders, self.orders.platform
-        watch = CloudWatch({metrics.NAMESPACE: platform.own, "AWS/SQS": platform.sqs})
-        scaler, lock, sends = orders.deployment.scaler(), Lock(), list(orders.sends)
-
-        def judge(now: float) -> None:
-            def data(query: Query) -> Series:
-                return watch.series(query.metric, now) if query.metric else {}
-
-            self.desired = scaler.minute(int(now // MINUTE), data, sum(1 for one in self.live if one.container))
-            for one in self.live:
-                one.agent.service["desiredCount"] = self.desired
-
-        def look(now: float) -> None:
-            self.look(now, lock)
-
-        def minute(now: float) -> None:
-            self.minute(now, watch)
-
-        opens = orders.opens
-        clocks = [(opens, MINUTE, minute), (opens + platform.alarms, MINUTE, judge), (opens + 1, platform.look, look)]
-        while not self.over(len(sends)):
+        opens, platform = self.orders.opens, self.orders.platform
+        clocks = [
+            (opens, MINUTE, self.minute),
+            (opens + platform.alarms, MINUTE, self.judge),
+            (opens + 1, platform.look, self.look),
+        ]
+        while not self.over():
             now = time.time()
-            if sends and sends[0][0] <= now:
-                due = [seconds for at, seconds in sends if at <= now]
-                fill(self.scene, [{"seconds": seconds} for seconds in due])
-                del sends[: len(due)]
-            self.pass_on(now, watch)
+            self.send(now)
+            self.pass_on(now)
             for number, (when, every, call) in enumerate(clocks):
                 if when <= now:
                     call(now)
@@ -138,24 +123,41 @@ class RealDay:
             time.sleep(EVERY)
         return self.came()
 
-    def over(self, to_send: int) -> bool:
+    def over(self) -> bool:
         now = time.time()
         if now > self.orders.closes + AFTER:
             raise RuntimeError("the containers did not end")
-        return not (to_send or self.live or self.desired) and now > self.orders.opens + MINUTE
+        return not (self.to_send or self.live or self.desired) and now > self.orders.opens + MINUTE
 
-    def minute(self, now: float, watch: CloudWatch) -> None:
+    def send(self, now: float) -> None:
+        """Send what is due, one call after another: the rehearsal has them in this order."""
+        due = [seconds for at, seconds in self.to_send if at <= now]
+        del self.to_send[: len(due)]
+        for first in range(0, len(due), BATCH):
+            fill(self.scene, [{"seconds": seconds} for seconds in due[first : first + BATCH]])
+
+    def minute(self, now: float) -> None:
         """Have SQS send its metrics, and note how things are."""
         found = self.scene.counts()
-        watch.put("AWS/SQS", "ApproximateNumberOfMessagesVisible", now, found.visible, now)
+        self.watch.put("AWS/SQS", "ApproximateNumberOfMessagesVisible", now, found.visible, now)
         backlog = found.visible + found.in_flight + found.delayed
         self.minutes.append((backlog, sum(1 for one in self.live if one.container), self.desired))
 
-    def look(self, now: float, lock: Lock) -> None:
+    def judge(self, now: float) -> None:
+        """Have the alarms judged, and the policies say how many containers are wanted."""
+
+        def data(query: Query) -> Series:
+            return self.watch.series(query.metric, now) if query.metric else {}
+
+        self.desired = self.scaler.minute(int(now // MINUTE), data, sum(1 for one in self.live if one.container))
+        for one in self.live:
+            one.agent.service["desiredCount"] = self.desired
+
+    def look(self, now: float) -> None:
         """Compare what there is with what is wanted, as ECS does each so often."""
         staying = [one for one in self.live if one.told is None]
         for _ in range(self.desired - len(staying)):
-            agent = self.stack.enter_context(Agent(self.live, lambda: self.desired, lock))
+            agent = self.stack.enter_context(Agent(self.live, lambda: self.desired, self.lock))
             agent.service["desiredCount"] = self.desired
             self.live.append(Task(agent, now + self.orders.wait))
             self.peak = max(self.peak, len(self.live))
@@ -168,7 +170,7 @@ class RealDay:
             else:
                 self.live.remove(one)
 
-    def pass_on(self, now: float, watch: CloudWatch) -> None:
+    def pass_on(self, now: float) -> None:
         """Start the containers whose image is there, hear what all say, and bill those that have ended."""
         for one in list(self.live):
             if one.container is None:
@@ -176,7 +178,7 @@ class RealDay:
                     one.pulled, one.container = now, self.start(one)
                 continue
             ended = one.container.ended  # asked first: whatever it has said is in its log by then
-            self.hear(one, one.container, now, watch)
+            self.hear(one, one.container, now)
             if ended:
                 self.live.remove(one)
                 self.lives.append((one.pulled, one.told, now))
@@ -185,13 +187,13 @@ class RealDay:
         settings: dict[str, Any] = {**self.orders.deployment.settings, **self.orders.settings, **one.agent.env}
         return self.stack.enter_context(Container(self.scene, self.orders.deployment.processes, **settings))
 
-    def hear(self, one: Task, container: Container, now: float, watch: CloudWatch) -> None:
+    def hear(self, one: Task, container: Container, now: float) -> None:
         with container.log.open("rb") as log:
             log.seek(one.read)
             whole, end, _ = log.read().rpartition(b"\n")
         one.read += len(whole) + len(end)
         for line in map(parsed, whole.splitlines()):
-            watch.hear(line, now)
+            self.watch.hear(line, now)
             if metrics.SUCCEEDED.name in line:
                 self.done[line["message_id"]] = line["_aws"]["Timestamp"] / 1000
 

@@ -139,7 +139,7 @@ class Service:
             self._end(one)
 
     def _last_poll(self, one: Container) -> float:
-        """Give the seconds until the last of its polls ends, each of which is anywhere between its beginning and end."""
+        """Give the seconds until the last of its polls ends; each is anywhere between its beginning and its end."""
         return POLL * float(self._dice.random() ** (1.0 / one.slots))
 
     def _end(self, one: Container) -> None:
