@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LEASE = 1080.0  # seconds of protection against scale-in, with the default time limit
 RENEW = 60.0  # seconds of it after which it is asked for again
+GAP = 10.0  # seconds with nothing in hand before it is given back
 POLL = 20.0  # seconds of a long poll, which a process that is told to stop awaits (CONSUMER_WAIT_TIME_SECONDS)
 ENDING = 1.0  # seconds from the end of a container's last process to its own: the agent's last pass
 MOST = 2.0  # containers during a deployment, for each one wanted (MaximumPercent)
@@ -157,7 +158,8 @@ class Service:
             self.bill.on_demand += paid
 
     def _taken(self, one: Container) -> None:
-        if not one.leaving:
+        one.idle = None
+        if not one.leaving and one.protected is None:
             self._ask(one)
 
     def _ask(self, one: Container) -> None:
@@ -177,9 +179,16 @@ class Service:
                 self._unprotect(one)
 
     def _idled(self, one: Container) -> None:
-        self._unprotect(one)
         if one.leaving:
             self._end(one)
+        else:
+            one.idle = self._events.now
+            self._events.at(one.idle + GAP, self._give_back, one, one.idle)
+
+    def _give_back(self, one: Container, idle: float) -> None:
+        """End a protection, unless the container has had something in hand since."""
+        if one.idle == idle:
+            self._unprotect(one)
 
     def _unprotect(self, one: Container) -> None:
         if one.protected is not None:

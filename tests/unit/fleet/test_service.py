@@ -66,11 +66,26 @@ def test_what_is_idle_is_stopped_and_what_is_busy_is_not() -> None:
     rig.service.want(0)
     rig.service.look()
     assert sorted((one.busy, one.leaving) for one in rig.service.live) == [(0, True), (0, True), (1, False)]
-    rig.until(161)
+    rig.until(169)
     rig.service.look()
-    rig.until(161 + POLL + ENDING)
+    assert any(not one.leaving for one in rig.service.live), "it is protected for some seconds more"
+    rig.until(171)
+    rig.service.look()
+    rig.until(171 + POLL + ENDING)
     assert not rig.service.live
     assert rig.work.succeeded == 1
+
+
+def test_protection_lasts_while_messages_come_with_short_gaps() -> None:
+    rig = Rig(seconds=20)
+    rig.have(1)
+    rig.work.arrive(1)
+    rig.until(89)
+    rig.work.arrive(1)
+    rig.until(91)
+    rig.service.want(0)
+    rig.service.look()
+    assert not rig.service.live[0].leaving
 
 
 def test_what_is_stopped_while_idle_awaits_its_last_poll_and_is_paid_for_it() -> None:
