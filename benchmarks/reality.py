@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ PROCESSES = 4
 LOW, HIGH = 10.0, 60.0  # seconds of a message
 WAIT = 20.0  # seconds for a container's image, which are not billed
 SENT = 103.5  # seconds from the opening to the first message: a quarter of a minute, and none on the minute itself
+NOON = 43200.0
 REHEARSALS = 21  # of the same day: which container has which message is chance
 
 
@@ -148,44 +150,67 @@ def _minutes(played: Day, opens: float) -> list[tuple[int, int, int]]:
     return found[: 1 + max(number for number, (_, running, desired) in enumerate(found) if running or desired)]
 
 
+def planned(name: str, seed: int, measured: float, opens: float, **settings: str) -> Orders:
+    """Say what is to be done on a day that opens at a minute. measured: seconds in which a container starts here."""
+    shape, roll = SHAPES[name], dice("reality", name, seed)
+    apart, start = shape.over / shape.messages, WAIT + measured
+    return Orders(
+        deployment(shape, opens), Platform(start=(start, start), unpulled=WAIT / start), WAIT, opens,
+        closes=opens + shape.close * MINUTE,
+        sends=[(opens + SENT + number * apart, roll.uniform(LOW, HIGH)) for number in range(shape.messages)],
+        settings=settings,
+    )  # fmt: skip
+
+
 def played(name: str, seed: int) -> Result:
     """Rehearse one day, then let it happen."""
-    shape, roll = SHAPES[name], dice("reality", name, seed)
     measured = boot()
     with queues() as scene, ExitStack() as stack:
         opens = (time.time() + 5) // MINUTE * MINUTE + MINUTE
-        sends = [(opens + SENT + number * shape.over / shape.messages, roll.uniform(LOW, HIGH))
-                 for number in range(shape.messages)]  # fmt: skip
-        start = WAIT + measured
-        platform = Platform(start=(start, start), unpulled=WAIT / start)
-        settings = {
-            "CONSUMER_QUEUE_URL": scene.url, "CONSUMER_DLQ_URL": scene.dead_url, "CONSUMER_LIMIT": "100",
-            "CONSUMER_HANDLER": "handlers:handle",
-        }  # fmt: skip
-        closes = opens + shape.close * MINUTE
-        orders = Orders(deployment(shape, opens), platform, WAIT, opens, closes, sends, settings)
-        said = rehearsed(orders, shape)
+        orders = planned(
+            name, seed, measured, opens, CONSUMER_QUEUE_URL=scene.url, CONSUMER_DLQ_URL=scene.dead_url,
+            CONSUMER_LIMIT="100",
+        )  # fmt: skip
+        said = rehearsed(orders, SHAPES[name])
         return Result(name, seed, measured, said, RealDay(orders, scene, stack).play())
+
+
+def again(path: Path) -> list[Result]:
+    """Rehearse the days that are in a file once more, beside what came of them: after a change of the rehearsal."""
+    found = []
+    for one in json.loads(path.read_text()):
+        orders = planned(one["shape"], one["seed"], one["boot"], NOON)
+        real = Came(**one["real"])
+        said = rehearsed(orders, SHAPES[one["shape"]])
+        found.append(Result(one["shape"], one["seed"], one["boot"], said, real))
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=1, help="times that each day is played, with other seconds (1)")
     parser.add_argument("--seed", type=int, default=1, help="of the first (1)")
+    parser.add_argument("--again", type=Path, nargs="+", help="rehearse days that were played, from these files")
     parser.add_argument("shapes", nargs="*", choices=[*SHAPES, []], help="which (all, side by side)")
     asked = parser.parse_args()
+    results = [one for path in asked.again for one in again(path)] if asked.again else live(asked)
+    print(page(results))
+    return 0
+
+
+def live(asked: argparse.Namespace) -> list[Result]:
+    """Play the days, those of one seed side by side, and keep what came of them."""
     names = asked.shapes or list(SHAPES)
     print(f"{asked.repeat} x {', '.join(names)}: some 16 minutes each time", file=sys.stderr, flush=True)
     results: list[Result] = []
+    kept = HERE / "results" / f"reality-{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
+    kept.parent.mkdir(exist_ok=True)
     with ProcessPoolExecutor(len(names), mp_context=multiprocessing.get_context("spawn")) as pool:
         for seed in range(asked.seed, asked.seed + asked.repeat):
             results += pool.map(played, names, [seed] * len(names))
-            kept = HERE / "results" / f"reality-{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
-            kept.parent.mkdir(exist_ok=True)
             kept.write_text(json.dumps([asdict(one) for one in results], indent=2))
-    print(page(results))
-    print(f"\neverything measured is in {kept.relative_to(HERE.parent)}")
-    return 0
+    print(f"everything measured is in {kept.relative_to(HERE.parent)}", file=sys.stderr)
+    return results
 
 
 def page(results: list[Result]) -> str:
