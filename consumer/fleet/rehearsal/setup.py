@@ -11,7 +11,7 @@ from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series
 from consumer.fleet.cloud.scaling import Policy, Scaler, Target
 from consumer.fleet.cloud.sizes import GIB, UNITS
 from consumer.fleet.planning.price import per_second
-from consumer.settings import drain_of
+from consumer.settings import PREFIX, Settings, drain_of
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -33,7 +33,8 @@ class Deployed:
     slots: messages that a container has in hand at once. most: containers that there may be. drain: seconds that a
     container has once it is told to stop. base: containers that are never Spot. spot: Spot's share of the others.
     expected: seconds of a message that the containers are told to expect. cpu: percent of a container's CPU that a
-    message takes, which mostly waits. on_demand, spot_price: dollars for a container's second.
+    message takes, which mostly waits. on_demand, spot_price: dollars for a container's second. limit: seconds that one
+    run may take.
     """
 
     slots: int
@@ -45,6 +46,7 @@ class Deployed:
     cpu: float = 2.0
     on_demand: float = 0.0
     spot_price: float = 0.0
+    limit: float = 910.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,16 @@ def of(deployment: Deployment, market: Market, name: str = "ours") -> Setup:
         spot=deployment.spot_share,
         expected=expected,
         cpu=100 * market.figures.message_cpu / (deployment.cpu / UNITS),
+        limit=sum(_seconds(deployment, name) for name in ("time_limit", "time_limit_grace")),
         on_demand=second(spot=False),
         spot_price=second(spot=True),
     )
     zone = deployment.schedules[0].zone if deployment.schedules else UTC
     return Setup(name, deployed, zone, deployment.policies, watched, deployment.schedules, warnings)
+
+
+def _seconds(deployment: Deployment, setting: str) -> float:
+    return float(deployment.settings.get(PREFIX + setting.upper(), Settings.model_fields[setting].default))
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ class Telling:
     def _see(self, one: Container, backlog: Backlog, desired: int, left: float) -> tuple[int, float | None]:
         """Say, as one container does, how many are needed, and the slack: none only after two counts of nothing."""
         shape = self._deployed
-        pace = Pace.of(one.done, one.seconds, one.longest, expected=shape.expected)
+        pace = Pace.of(one.done, one.seconds, one.longest, expected=shape.expected, limit=shape.limit)
         fleet = Fleet(shape.slots, desired, max(desired, self.most))
         need = one.asking.minute(backlog, pace, fleet, left)
         return one.asking.containers, need.slack if need else None
