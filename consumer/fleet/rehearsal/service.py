@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from consumer.fleet.rehearsal.setup import Deployed
     from consumer.fleet.rehearsal.work import Work
 
-LEASE = 1080.0  # seconds of protection against scale-in, with the default time limit
-RENEW = 60.0  # seconds of it after which it is asked for again
+RENEW = 60.0  # seconds of protection after which it is asked for again
 MOST = 2.0  # containers during a deployment, for each one wanted (MaximumPercent)
 
 
@@ -44,7 +43,7 @@ class Service:
         self.deploying = False
         self._protected = 0
         self._events, self._work, self._platform, self._dice = events, work, platform, dice
-        self._slots, self._drain = deployed.slots, deployed.drain
+        self._slots, self._drain, self._lease = deployed.slots, deployed.drain, deployed.lease
         self._base, self._spot = deployed.base, deployed.spot
         work.taken, work.idled = self._taken, self._idled
 
@@ -164,7 +163,7 @@ class Service:
                 self._reopen(one)
         else:
             self._quieten(one, "blocked")
-            if now - one.renewed >= LEASE:
+            if now - one.renewed >= self._lease:
                 self._unprotect(one)
 
     def _idled(self, one: Container) -> None:

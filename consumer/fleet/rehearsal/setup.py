@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +12,7 @@ from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series
 from consumer.fleet.cloud.scaling import Policy, Scaler, Target
 from consumer.fleet.cloud.sizes import GIB, UNITS
 from consumer.fleet.planning.price import per_second
-from consumer.settings import drain_of
+from consumer.settings import Settings, drain_of
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from consumer.fleet.planning.bills import Market
     from consumer.fleet.rehearsal.board import Board
 
+TIME_LIMIT: float = Settings.model_fields["time_limit"].default
+GRACE: float = Settings.model_fields["time_limit_grace"].default
 ANY_DAY = (2026, 7, 1)  # no change of summer time anywhere near it
 WARNINGS = ("late", "at-risk")  # how the names of the alarms end that tell people that the deadline is in danger
 
@@ -31,20 +34,27 @@ class Deployed:
     """What is deployed, as far as it is no rule of scaling.
 
     slots: messages that a container has in hand at once. most: containers that there may be. drain: seconds that a
-    container has once it is told to stop. base: containers that are never Spot. spot: Spot's share of the others.
-    expected: seconds of a message that the containers are told to expect. cpu: percent of a container's CPU that a
-    message takes, which mostly waits. on_demand, spot_price: dollars for a container's second.
+    container has once it is told to stop. limit: those that one run may take. base: containers that are never Spot.
+    spot: Spot's share of the others. expected: seconds of a message that the containers are told to expect. cpu:
+    percent of a container's CPU that a message takes, which mostly waits. on_demand, spot_price: dollars for a
+    container's second.
     """
 
     slots: int
     most: int
     drain: float = 95.0
+    limit: float = TIME_LIMIT
     base: int = 0
     spot: float = 0.0
     expected: float | None = None
     cpu: float = 2.0
     on_demand: float = 0.0
     spot_price: float = 0.0
+
+    @property
+    def lease(self) -> float:
+        """Seconds of protection against scale-in: one run's, and two tries to renew it; container/protection.py."""
+        return 60.0 * min(2880, max(10, math.ceil((self.limit + GRACE + 120.0) / 60)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,7 @@ def of(deployment: Deployment, market: Market, name: str = "ours") -> Setup:
         slots=deployment.slots,
         most=deployment.most,
         drain=drain_of(deployment.stop_timeout),
+        limit=float(deployment.settings.get("CONSUMER_TIME_LIMIT", TIME_LIMIT)),
         base=deployment.on_demand,
         spot=deployment.spot_share,
         expected=expected,
