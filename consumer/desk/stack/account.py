@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Clients: TypeAlias = Callable[[str], Any]
 
 FAILED = 1
+UNREAD = 128 + signal.SIGPIPE  # as shells report it
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")  # CloudFormation has no other names for a stack
 LONG = 200  # characters of an argument that are shown
 REMEDIES = {
@@ -73,7 +75,7 @@ def run(command: str, work: Callable[[Namespace], int], arguments: Namespace) ->
         sys.stdout.flush()  # now, not at the exit: nobody may be reading any more
     except BrokenPipeError:  # as `... | head`; what is left to print goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return UNREAD
     except FailedError as error:
         return _told(command, str(error), FAILED)
     except ConsumerError as error:

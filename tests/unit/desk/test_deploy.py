@@ -202,7 +202,7 @@ def test_where_nobody_reads_on_a_script_ends_without_a_word(size: str) -> None:
     words = [sys.executable, "-c", PRINTING.replace("SIZE", size)]
     done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_memory_that_fargate_does_not_have_beside_this_cpu_is_refused(
