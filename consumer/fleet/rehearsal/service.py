@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from consumer.fleet.rehearsal.setup import Deployed
     from consumer.fleet.rehearsal.work import Work
 
-LEASE = 1080.0  # seconds of protection against scale-in, with the default time limit
-RENEW = 60.0  # seconds of it after which it is asked for again
+RENEW = 60.0  # seconds of protection after which it is asked for again
 GAP = 10.0  # seconds with nothing in hand before it is given back
 POLL = 20.0  # seconds of a long poll, which a process that is told to stop awaits (CONSUMER_WAIT_TIME_SECONDS)
 ENDING = 1.0  # seconds from the end of a container's last process to its own: the agent's last pass
@@ -47,7 +46,7 @@ class Service:
         self.deploying = False
         self._protected = 0
         self._events, self._work, self._platform, self._dice = events, work, platform, dice
-        self._slots, self._drain = deployed.slots, deployed.drain
+        self._slots, self._drain, self._lease = deployed.slots, deployed.drain, deployed.lease
         self._base, self._spot = deployed.base, deployed.spot
         work.taken, work.idled = self._taken, self._idled
 
@@ -175,7 +174,7 @@ class Service:
                 self._reopen(one)
         else:
             self._quieten(one, "blocked")
-            if now - one.renewed >= LEASE:
+            if now - one.renewed >= self._lease:
                 self._unprotect(one)
 
     def _idled(self, one: Container) -> None:

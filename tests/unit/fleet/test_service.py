@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 
 from consumer import clock
+from consumer.container import protection
 from consumer.fleet.rehearsal import work
 from consumer.fleet.rehearsal.durations import Between
 from consumer.fleet.rehearsal.events import Events
 from consumer.fleet.rehearsal.faults import Faults, Platform
-from consumer.fleet.rehearsal.service import ENDING, LEASE, POLL, Service
+from consumer.fleet.rehearsal.service import ENDING, POLL, Service
 from consumer.fleet.rehearsal.work import TURNAROUND, Work
+from consumer.settings import Settings
 from support.rehearsals import DEPLOYED
 
 PLATFORM = Platform(start=(60.0, 60.0))
@@ -172,12 +175,16 @@ def test_a_refusal_ends_when_more_are_wanted_again() -> None:
     assert rig.work.visible == 0
 
 
-def test_a_protection_that_is_not_renewed_ends_with_its_lease() -> None:
-    rig = Rig(seconds=5000)
+@pytest.mark.parametrize(("limit", "minutes"), [(900, 18), (1800, 33), (1, 10)])
+def test_a_protection_that_is_not_renewed_ends_with_its_lease(limit: float, minutes: int) -> None:
+    """As many minutes as container/protection.py asks for."""
+    longest = limit + Settings.model_fields["time_limit_grace"].default + 2 * protection.RENEW
+    assert minutes == max(protection.LEAST, math.ceil(longest / 60))
+    rig = Rig(seconds=5000, limit=limit)
     rig.have(2)
     rig.work.arrive(8)
     rig.service.want(1)
-    rig.minutes(int(LEASE // 60) - 1)
+    rig.minutes(minutes - 1)
     assert not any(one.leaving for one in rig.service.live)
     rig.minutes(2)
     assert sum(one.leaving for one in rig.service.live) == 1
