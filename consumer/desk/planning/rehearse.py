@@ -20,6 +20,7 @@ from consumer.fleet.cloud import template
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.overrides import parameters
 from consumer.fleet.planning.plan import Request, plan
+from consumer.fleet.planning.workload import DAY
 from consumer.fleet.rehearsal import policies, setup
 from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from consumer.fleet.rehearsal.arrivals import Arrivals
     from consumer.fleet.rehearsal.durations import Durations
     from consumer.fleet.rehearsal.setup import Setup
-
-DAY = 86_400.0
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from consumer.errors import SettingsError, problem
 from consumer.fleet.planning import calibration, price
-from consumer.fleet.planning.workload import DAY, Workload
+from consumer.fleet.planning.workload import DAY, HOUR, Workload
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NUMBER = r"(\d+(?:\.\d+)?)"
 SECONDS = re.compile(rf"{NUMBER}(?:(?:\.\.{NUMBER})?\.\.{NUMBER})?")
 TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-CLOSED = 3600.0  # seconds a day at least between the deadline and the next opening
+CLOSED = HOUR  # seconds a day at least between the deadline and the next opening
 LONGEST_RUN = 39_600.0  # CONSUMER_TIME_LIMIT takes no more: SQS gives a message 12 h
 
 
@@ -91,7 +91,7 @@ def time(word: str) -> float:
     found = TIME.fullmatch(word)
     if not found:
         raise ArgumentTypeError(f"expected a time such as 09:00; got {word!r}")
-    return int(found[1]) * 3600.0 + int(found[2]) * 60.0
+    return int(found[1]) * HOUR + int(found[2]) * 60.0
 
 
 def zone(word: str) -> str:

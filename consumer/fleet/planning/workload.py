@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DAY = 86_400.0
+DAY, HOUR = 86_400.0, 3_600.0  # seconds
 BETWEEN = 0.05  # seconds from the end of one run to the beginning of the next: a delete and a receive, to and fro
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from consumer.fleet.planning.capacity import LAUNCH_BURST, LAUNCHES, START
+
 
 @dataclass(frozen=True, slots=True)
 class Platform:
@@ -15,15 +17,15 @@ class Platform:
     minute at which they are judged. burst, rate: containers that are started at once, and after these each second.
     """
 
-    start: tuple[float, float] = (60.0, 90.0)
+    start: tuple[float, float] = (60.0, START)
     unpulled: float = 0.3
     look: float = 15.0
     own: float = 20.0
     sqs: float = 60.0
     ecs: float = 120.0
     alarms: float = 30.0
-    burst: int = 100
-    rate: float = 20.0
+    burst: int = LAUNCH_BURST
+    rate: float = LAUNCHES
 
 
 @dataclass(frozen=True, slots=True)

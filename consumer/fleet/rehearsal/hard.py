@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from consumer.fleet.planning.workload import HOUR
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     Harder: TypeAlias = Callable[[Setup, Scene], tuple[Setup, Scene]]
 
-QUARTER, HOUR = 900.0, 3600.0
+QUARTER = 900.0
 
 
 def more(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:
