@@ -16,7 +16,6 @@ class Container:
     last renewal. asked: containers that it needed a minute ago. found_empty: whether the queue was empty then.
     """
 
-    number: int
     revision: int
     spot: bool
     slots: int

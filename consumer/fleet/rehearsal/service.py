@@ -105,7 +105,7 @@ class Service:
         seconds = least + (most - least) * self._dice.random()
         spots = sum(one.spot for one in self.live)
         spot = len(self.live) - spots >= self._base and spots < self._spot * (len(self.live) + 1 - self._base) - 1e-9
-        one = Container(self.launched, self.revision, spot, self._slots, begun + platform.unpulled * seconds)
+        one = Container(self.revision, spot, self._slots, begun + platform.unpulled * seconds)
         self.launched += 1
         self.live.append(one)
         self.peak = max(self.peak, len(self.live))

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from consumer import clock
+from consumer.fleet.planning.workload import BETWEEN
 from consumer.fleet.rehearsal import work
 from consumer.fleet.rehearsal.durations import Between
 from consumer.fleet.rehearsal.events import Events
 from consumer.fleet.rehearsal.faults import Faults, Platform
 from consumer.fleet.rehearsal.service import LEASE, Service
-from consumer.fleet.rehearsal.work import TURNAROUND, Work
+from consumer.fleet.rehearsal.work import Work
 from support.rehearsals import DEPLOYED
 
 PLATFORM = Platform(start=(60.0, 60.0))
@@ -216,5 +217,5 @@ def test_a_slot_takes_the_next_message_as_soon_as_it_is_free() -> None:
     rig = Rig(seconds=10)
     rig.have(1)
     rig.work.arrive(100)
-    rig.until(60 + 5 * (10 + TURNAROUND) + 1)
+    rig.until(60 + 5 * (10 + BETWEEN) + 1)
     assert rig.work.succeeded == 20
