@@ -24,10 +24,10 @@ PLATFORM = Platform(start=(60.0, 60.0))
 class Rig:
     """A service with four slots in a container, and a queue whose messages all take as long."""
 
-    def __init__(self, seconds: float = 100.0, **deployed: Any) -> None:
+    def __init__(self, seconds: float = 100.0, faults: Faults | None = None, **deployed: Any) -> None:
         self.events = Events(0.0)
         rolled = partial(clock.dice, 1)
-        self.work = Work(self.events, Between(seconds, seconds, seconds), Faults(), rolled)
+        self.work = Work(self.events, Between(seconds, seconds, seconds), faults or Faults(), rolled)
         shape = replace(DEPLOYED, slots=4, **deployed)
         self.service = Service(self.events, self.work, PLATFORM, rolled("platform"), shape)
 
@@ -155,6 +155,16 @@ def test_what_the_drain_has_no_time_for_is_visible_at_once_and_runs_again() -> N
     rig.have(1)
     rig.until(400)
     assert rig.work.succeeded == 4
+
+
+@pytest.mark.parametrize("fault", ["failing", "crashing"])
+def test_what_is_in_hand_is_given_back_however_it_would_have_ended(fault: str) -> None:
+    rig = Rig(seconds=10_000, faults=Faults(**{fault: 1.0}), spot=1.0)
+    rig.have(1)
+    rig.work.arrive(4)
+    rig.service.interrupt()
+    rig.until(60 + 96)
+    assert (rig.work.visible, rig.work.hidden, rig.work.interrupted) == (4, 0, 4)
 
 
 def test_a_container_that_is_told_to_stop_leaves_when_it_is_done() -> None:
