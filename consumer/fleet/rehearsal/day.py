@@ -64,11 +64,12 @@ class Planner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One minute of a day, for its plot."""
+    """One minute of a day, to be drawn."""
 
     now: float
     backlog: int
     running: int
+    desired: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class _Run:
         """Let time pass until all is done and every container is gone, or a day is over."""
         self._events.run()
         self._service.end_all()
-        self._moments.append(Moment(self._events.now, self._work.visible + self._work.hidden, 0))
+        self._moments.append(Moment(self._events.now, self._work.visible + self._work.hidden, 0, 0))
         return self._came_to(least)
 
     def _schedule(self, begin: float) -> None:
@@ -192,7 +193,7 @@ class _Run:
         running = service.running
         self._need = self._telling.minute(now, self._scene.deadline - now, running, service.desired)
         backlog = work.visible + work.hidden
-        self._moments.append(Moment(now, backlog, len(running)))
+        self._moments.append(Moment(now, backlog, len(running), service.desired))
         if self._tell is not None:
             self._tell(now, backlog)
         self._events.at(now + MINUTE, self._minute)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -213,5 +214,16 @@ async def test_an_old_estimate_is_none(scene: Scene) -> None:
     await scene.look()
     assert scene.estimate
     assert estimate.read(scene.folder, scene.clock.time() + 151) is None
-    (scene.folder / "estimate").write_text("half of")
+
+
+@pytest.mark.parametrize("text", ["half of", "[1]", "null", "{}", '{"at": 1}', '{"at": "now"}', "[" * 100_000, "\xff"])
+async def test_what_is_no_estimate_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "estimate").write_text(text, "latin-1")
+    assert estimate.read(tmp_path, 1.0) is None
+
+
+async def test_an_estimate_with_a_word_for_a_number_is_none(scene: Scene) -> None:
+    await scene.look()
+    found = {**scene.estimate, "deadline": "soon"}
+    (scene.folder / "estimate").write_text(json.dumps(found))
     assert estimate.read(scene.folder, scene.clock.time()) is None

@@ -130,8 +130,10 @@ def test_faults_are_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> No
     assert day["started"] > day["peak_containers"] / 2
 
 
-@pytest.mark.parametrize("name", ["day.png", "day.html"])
-@pytest.mark.parametrize("words", [["--days", "1"], ["--days", "2"], ["--policies"]])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("day.png", ["--days", "1"]), ("days.html", ["--days", "2"]), ("policies.png", ["--policies"])],
+)
 def test_it_is_drawn(name: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / name
     assert cli.main([*DAY, *words, "--plot", str(file)]) == 0
