@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from consumer.fleet.cloud.metricmath import Query, Series
     from consumer.fleet.cloud.template import Deployment
-    from consumer.fleet.rehearsal.faults import Platform
+    from consumer.fleet.rehearsal.platform import Platform
     from consumer.local.queues import Queues
 
 MINUTE = 60.0

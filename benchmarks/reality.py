@@ -23,10 +23,10 @@ from consumer.fleet.planning import price
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.calibration import Calibration
 from consumer.fleet.planning.workload import DAY
-from consumer.fleet.rehearsal import setup
+from consumer.fleet.rehearsal import subject
 from consumer.fleet.rehearsal.arrivals import Given
 from consumer.fleet.rehearsal.day import Scene, day
-from consumer.fleet.rehearsal.faults import Platform
+from consumer.fleet.rehearsal.platform import Platform
 from realday import MINUTE, Came, Orders, RealDay
 from scene import HERE, Container, queues
 
@@ -132,7 +132,7 @@ def rehearsed(orders: Orders, shape: Shape) -> Came:
         times[0] - midnight, opens + shape.deadline * MINUTE, Given(array("d", [at - midnight for at in times])),
         InOrder(seconds), platform=orders.platform,
     )  # fmt: skip
-    what = setup.of(orders.deployment, Market(price.load(), Calibration()))
+    what = subject.of(orders.deployment, Market(price.load(), Calibration()))
     days = [day(what.deployed, what.rules(scene.start), scene, seed) for seed in range(REHEARSALS)]
     ends = sorted(one.finish for one in days if one.finish is not None)
     usual = sorted(days, key=lambda one: one.container_seconds)[REHEARSALS // 2]

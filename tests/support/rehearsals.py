@@ -11,10 +11,10 @@ from consumer.fleet.rehearsal.arrivals import Arrivals, Burst
 from consumer.fleet.rehearsal.day import Day, Scene, day
 from consumer.fleet.rehearsal.durations import Between, Durations
 from consumer.fleet.rehearsal.faults import Faults
-from consumer.fleet.rehearsal.setup import Deployed
+from consumer.fleet.rehearsal.subject import Deployed
 
 if TYPE_CHECKING:
-    from consumer.fleet.rehearsal.board import Board
+    from consumer.fleet.rehearsal.cloudwatch import Board
 
 OPENS, DEADLINE = 4 * HOUR, 9 * HOUR
 DEPLOYED = Deployed(slots=16, most=10, expected=165.0, on_demand=1e-5, spot_price=3e-6)

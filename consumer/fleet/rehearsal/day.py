@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Protocol
 
 from consumer import clock
 from consumer.fleet.planning.workload import DAY
-from consumer.fleet.rehearsal.board import Board
+from consumer.fleet.rehearsal.cloudwatch import Board
 from consumer.fleet.rehearsal.events import Events
-from consumer.fleet.rehearsal.faults import Faults, Platform
-from consumer.fleet.rehearsal.ideal import Ideal, ideal
+from consumer.fleet.rehearsal.faults import Faults
+from consumer.fleet.rehearsal.lowerbound import Ideal, ideal
+from consumer.fleet.rehearsal.platform import Platform
+from consumer.fleet.rehearsal.published import Telling
+from consumer.fleet.rehearsal.queue import Work
 from consumer.fleet.rehearsal.service import Service
-from consumer.fleet.rehearsal.telling import Telling
-from consumer.fleet.rehearsal.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from consumer.fleet.rehearsal.arrivals import Arrivals
     from consumer.fleet.rehearsal.durations import Durations
-    from consumer.fleet.rehearsal.setup import Deployed
+    from consumer.fleet.rehearsal.subject import Deployed
 
 MINUTE = 60.0
 

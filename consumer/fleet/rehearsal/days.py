@@ -12,7 +12,7 @@ from consumer.fleet.rehearsal.day import Day, Scene, day
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from consumer.fleet.rehearsal.setup import Setup
+    from consumer.fleet.rehearsal.subject import Setup
 
 
 @dataclass(frozen=True, slots=True)

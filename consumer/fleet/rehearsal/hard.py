@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.fleet.rehearsal.day import Scene
-    from consumer.fleet.rehearsal.setup import Setup
+    from consumer.fleet.rehearsal.subject import Setup
 
     Harder: TypeAlias = Callable[[Setup, Scene], tuple[Setup, Scene]]
 

@@ -12,17 +12,17 @@ from consumer.fleet.cloud.scaling import TargetTracking
 from consumer.fleet.need import MARGIN
 from consumer.fleet.planning.overrides import EARLY, FREE
 from consumer.fleet.planning.workload import HOUR
-from consumer.fleet.rehearsal import telling
+from consumer.fleet.rehearsal import published
 
 if TYPE_CHECKING:
     from consumer.fleet.cloud.scaling import Policy
     from consumer.fleet.rehearsal.day import Scene
-    from consumer.fleet.rehearsal.setup import Setup
+    from consumer.fleet.rehearsal.subject import Setup
 
 BUSY = 60.0  # percent: the target of CPU scaling that its documentation shows
-VISIBLE = Source(*telling.VISIBLE, (), "Maximum")
-CPU = Source(*telling.CPU, (), "Average")
-TASKS = Source(*telling.CPU, (), "SampleCount")
+VISIBLE = Source(*published.VISIBLE, (), "Maximum")
+CPU = Source(*published.CPU, (), "Average")
+TASKS = Source(*published.CPU, (), "SampleCount")
 
 
 def fixed(ours: Setup, scene: Scene) -> Setup:

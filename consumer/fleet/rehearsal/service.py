@@ -12,9 +12,9 @@ from consumer.fleet.rehearsal.containers import Container
 if TYPE_CHECKING:
     from consumer.clock import Dice
     from consumer.fleet.rehearsal.events import Events
-    from consumer.fleet.rehearsal.faults import Platform
-    from consumer.fleet.rehearsal.setup import Deployed
-    from consumer.fleet.rehearsal.work import Work
+    from consumer.fleet.rehearsal.platform import Platform
+    from consumer.fleet.rehearsal.queue import Work
+    from consumer.fleet.rehearsal.subject import Deployed
 
 LEASE = 1080.0  # seconds of protection against scale-in, with the default time limit
 RENEW = 60.0  # seconds of it after which it is asked for again

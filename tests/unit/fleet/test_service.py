@@ -10,12 +10,13 @@ import pytest
 
 from consumer import clock
 from consumer.fleet.planning.workload import BETWEEN
-from consumer.fleet.rehearsal import work
+from consumer.fleet.rehearsal import queue
 from consumer.fleet.rehearsal.durations import Between
 from consumer.fleet.rehearsal.events import Events
-from consumer.fleet.rehearsal.faults import Faults, Platform
+from consumer.fleet.rehearsal.faults import Faults
+from consumer.fleet.rehearsal.platform import Platform
+from consumer.fleet.rehearsal.queue import Work
 from consumer.fleet.rehearsal.service import ENDING, LEASE, POLL, Service
-from consumer.fleet.rehearsal.work import Work
 from support.rehearsals import DEPLOYED
 
 PLATFORM = Platform(start=(60.0, 60.0))
@@ -51,7 +52,7 @@ class Rig:
 
 
 def test_no_more_is_handed_out_than_sqs_lets_be_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "IN_FLIGHT", 6)
+    monkeypatch.setattr(queue, "IN_FLIGHT", 6)
     rig = Rig()
     rig.have(2)
     rig.work.arrive(20)
@@ -61,7 +62,7 @@ def test_no_more_is_handed_out_than_sqs_lets_be_in_flight(monkeypatch: pytest.Mo
 
 
 def test_where_one_who_ends_takes_no_more_another_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "IN_FLIGHT", 4)
+    monkeypatch.setattr(queue, "IN_FLIGHT", 4)
     rig = Rig()
     rig.have(1)
     rig.work.arrive(20)

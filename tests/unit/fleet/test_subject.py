@@ -12,7 +12,7 @@ from consumer.fleet.cloud import template
 from consumer.fleet.cloud.metricmath import Query, Source
 from consumer.fleet.cloud.scaling import Target, TargetTracking
 from consumer.fleet.planning.workload import HOUR
-from consumer.fleet.rehearsal import hard, policies, setup
+from consumer.fleet.rehearsal import hard, policies, subject
 from consumer.fleet.rehearsal.days import Kind, summary
 from support.plans import TOKYO
 from support.rehearsals import DEADLINE, OPENS, scene
@@ -20,16 +20,16 @@ from support.rehearsals import DEADLINE, OPENS, scene
 if TYPE_CHECKING:
     from consumer.fleet.rehearsal.day import Day
 
-OURS = setup.of(
+OURS = subject.of(
     template.read(
         Cpu=1024, Memory=2048, Processes=16, OpenContainers=1, MaxContainers=10, SpotWeight=1, TimeZone="Asia/Tokyo"
     ), TOKYO,
 )  # fmt: skip
 
 
-def with_most(count: int) -> setup.Setup:
+def with_most(count: int) -> subject.Setup:
     """The same with another maximum, as people would deploy it."""
-    return setup.of(
+    return subject.of(
         template.read(
             Processes=16, Concurrency=1, TimeZone="Asia/Tokyo", OnDemandBase=1, SpotWeight=1, MaxContainers=count
         ),
@@ -109,9 +109,9 @@ def test_a_deployment_puts_the_template_s_bounds_in_force() -> None:
     assert rules.scaler.target == Target(2, 7, desired=2)
 
 
-def rehearsed(start: float = OPENS, **parameters: object) -> tuple[setup.Rules, Day]:
+def rehearsed(start: float = OPENS, **parameters: object) -> tuple[subject.Rules, Day]:
     """The rules of a template at the beginning of a day, and the usual day under them."""
-    ours = setup.of(template.read(Processes=16, MaxContainers=10, **parameters), TOKYO)
+    ours = subject.of(template.read(Processes=16, MaxContainers=10, **parameters), TOKYO)
     return ours.rules(start), Kind(ours, scene(), keep=True).play(0)
 
 
@@ -150,10 +150,10 @@ def test_what_would_be_read_as_silence_is_refused() -> None:
     for source, name in ((latency, "SecondsPerMessage"), (percentile, "p99 of Consumer NeededContainers")):
         tracking = TargetTracking("slow", (Query("m", source),), 60.0)
         with pytest.raises(TemplateError, match=f"slow: .*{name} is not rehearsed"):
-            setup.of(replace(whole, policies=(*whole.policies, tracking)), TOKYO)
+            subject.of(replace(whole, policies=(*whole.policies, tracking)), TOKYO)
         alarm = replace(whole.alarms[0], name="mine-late", queries=(Query("m", source),), actions=())
         with pytest.raises(TemplateError, match="mine-late: "):
-            setup.of(replace(whole, alarms=(*whole.alarms, alarm)), TOKYO)
+            subject.of(replace(whole, alarms=(*whole.alarms, alarm)), TOKYO)
 
 
 def test_other_rules_keep_the_container_and_the_day() -> None:

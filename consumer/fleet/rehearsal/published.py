@@ -8,10 +8,10 @@ from consumer.fleet import metrics
 from consumer.fleet.need import Backlog, Fleet, Pace
 
 if TYPE_CHECKING:
-    from consumer.fleet.rehearsal.board import Board
+    from consumer.fleet.rehearsal.cloudwatch import Board
     from consumer.fleet.rehearsal.containers import Container
-    from consumer.fleet.rehearsal.setup import Deployed
-    from consumer.fleet.rehearsal.work import Work
+    from consumer.fleet.rehearsal.queue import Work
+    from consumer.fleet.rehearsal.subject import Deployed
 
 NEEDED = metrics.NAMESPACE, metrics.NEEDED.name
 SLACK = metrics.NAMESPACE, metrics.SLACK.name

@@ -12,8 +12,8 @@ from consumer.errors import TemplateError
 from consumer.fleet.cloud.scaling import Scaler, Target, TargetTracking
 from consumer.fleet.cloud.sizes import GIB, UNITS
 from consumer.fleet.planning.price import per_second
-from consumer.fleet.rehearsal.board import STATISTICS
-from consumer.fleet.rehearsal.telling import TOLD
+from consumer.fleet.rehearsal.cloudwatch import STATISTICS
+from consumer.fleet.rehearsal.published import TOLD
 from consumer.settings import drain_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from consumer.fleet.cloud.metricmath import Query, Series
     from consumer.fleet.cloud.template import Deployment
     from consumer.fleet.planning.bills import Market
-    from consumer.fleet.rehearsal.board import Board
+    from consumer.fleet.rehearsal.cloudwatch import Board
 
 ANY_DAY = (2026, 7, 1)  # no change of summer time anywhere near it
 WARNINGS = ("late", "at-risk")  # how the names of the alarms end that tell people that the deadline is in danger
