@@ -116,9 +116,10 @@ def rehearsed(start: float = OPENS, **parameters: object) -> tuple[subject.Rules
 
 
 def test_a_day_begins_with_what_yesterday_s_schedules_have_left() -> None:
-    rules, day = rehearsed(OpenTime="09:10", FreeTime="09:15", CloseTime="09:30")
+    rules, day = rehearsed(OpenTime="08:30", FreeTime="08:45")
     assert (rules.scaler.target.minimum, rules.scaler.target.maximum) == (0, 0)
-    assert (day.started, day.succeeded, day.deadline_made) == (0, 0, False)
+    assert not any(one.running for one in day.timeline if one.now < 8.5 * HOUR)
+    assert not day.deadline_made
 
 
 def test_a_fleet_that_was_never_closed_is_open_when_the_day_begins() -> None:
