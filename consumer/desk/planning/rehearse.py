@@ -47,7 +47,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--over", type=hours.seconds, default=0.0, metavar="TIME", help="messages come one by one for so long, as 2h")
     add("--arrivals", type=Path, metavar="FILE", help="or at the times in a file, one HH:MM:SS or ISO time a line")
     add("--trace", type=Path, metavar="FILE", help='measured seconds, one number or {"seconds": 1.5} a line')
-    add("--sigma", type=float, metavar="S", help="seconds are lognormal about their average, with this sigma")
+    add(
+        "--sigma",
+        type=float,
+        metavar="S",
+        help="seconds are lognormal about their average, with "
+        "this sigma; a run past TimeLimit, which would be ended, is not",
+    )
     add("--set", action="append", default=[], type=pair, metavar="NAME=VALUE", help="another value for a parameter")
     add("--template", type=Path, metavar="FILE", help="your own template (default: the one of ecs/)")
     add("--days", type=workload.count, default=1, metavar="N", help="rehearse so many days (1)")
@@ -132,8 +138,18 @@ def _kinds(arguments: Namespace) -> dict[str, Kind]:
         asked |= {one.name: (one, scene) for one in (*policies.others(ours, planned), alone)}
     if arguments.hard:
         asked |= {name: harder(ours, scene) for name, harder in HARD}
+    for name, (_, where) in asked.items():
+        _check_limit(name, ours.deployed.limit, where.durations.longest)
     kind = Kind(ours, scene, arguments.spread, arguments.seed, keep=arguments.days == 1)
     return {name: replace(kind, setup=one, scene=where) for name, (one, where) in asked.items()}
+
+
+def _check_limit(name: str, limit: float, longest: float) -> None:
+    """Refuse runs that would all be ended: how long a day takes on which they are not is no answer."""
+    if longest > limit:
+        remedy = f"deploy, and --set, TimeLimit={math.ceil(longest / 60) * 60} or more"
+        got = f"a run of {longest:,g} s, which is ended, and dead-lettered in the end"
+        raise ConsumerError(problem(f"{name}: TimeLimit", f"no run of more than its {limit:,g} s", got, remedy))
 
 
 def _setup(arguments: Namespace, load: Workload, name: str, processes: int | None = None) -> Setup:
@@ -142,7 +158,7 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
     planned = plan(Request(load, market, processes=processes))
     given = parameters(planned, arguments.timezone) | (dict(arguments.set) if processes is None else {})
     try:
-        deployment = template.read(arguments.template, **given)
+        deployment = template.read(template.text_of(arguments.template), **given)
     except ModuleNotFoundError as error:
         remedy = "pip install 'consumer[plan]'"
         raise ConsumerError(problem("consumer rehearse", "the extra `plan`", f"no {error.name}", remedy)) from error

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from consumer.errors import SettingsError, problem
 from consumer.fleet.planning import calibration, price
-from consumer.fleet.planning.workload import DAY, Workload
+from consumer.fleet.planning.workload import DAY, LONGEST_RUN, Workload
+from consumer.window import LATE
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 NUMBER = r"(\d+(?:\.\d+)?)"
 SECONDS = re.compile(rf"{NUMBER}(?:(?:\.\.{NUMBER})?\.\.{NUMBER})?")
 TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-CLOSED = 3600.0  # seconds a day at least between the deadline and the next opening
-LONGEST_RUN = 39_600.0  # CONSUMER_TIME_LIMIT takes no more: SQS gives a message 12 h
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,13 +40,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def load(arguments: Namespace) -> Workload:
-    """Give what the arguments ask for. Raises SettingsError when there is no time of day left to close the fleet."""
+    """Give what the arguments ask for. Raises SettingsError when the window is longer than a fleet can tell.
+
+    For some hours after a deadline what is in the queue is late, to the containers; only then is it early for the next.
+    """
     shortest, mean, longest = arguments.seconds
     found = Workload(arguments.messages, shortest, mean, longest, arguments.opens, arguments.by)
-    if found.window > DAY - CLOSED:
+    if found.window > DAY - LATE:
         got = f"--from {clock(found.opens)} --by {clock(found.deadline)}"
         remedy = "name an earlier deadline; a queue that is never done needs no plan but a fixed fleet"
-        raise SettingsError([problem("--by", "an hour or more before the next --from", got, remedy)])
+        expected = (
+            f"at most {(DAY - LATE) / 3600:g} hours after --from, since what comes sooner after a deadline is late"
+        )
+        raise SettingsError([problem("--by", expected, got, remedy)])
     return found
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from consumer.desk import terminal
-from consumer.errors import INTERRUPTED, ConsumerError
+from consumer.errors import INTERRUPTED, ConsumerError, problem
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     Clients: TypeAlias = Callable[[str], Any]
 
 FAILED = 1
+UNREAD = 128 + signal.SIGPIPE  # as shells report it
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")  # CloudFormation has no other names for a stack
 LONG = 200  # characters of an argument that are shown
 REMEDIES = {
     NoRegionError: "set AWS_REGION",
@@ -65,7 +70,12 @@ def shown(answers: Answers) -> Clients:
 def run(command: str, work: Callable[[Namespace], int], arguments: Namespace) -> int:
     """Do a command's work; put what goes wrong into words, and into an exit code: 1, 64 for a wrong request."""
     try:
-        return work(arguments)
+        _check_name(arguments.stack)
+        done = work(arguments)
+        sys.stdout.flush()  # now, not at the exit: nobody may be reading any more
+    except BrokenPipeError:  # as `... | head`; what is left to print goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     except FailedError as error:
         return _told(command, str(error), FAILED)
     except ConsumerError as error:
@@ -75,6 +85,13 @@ def run(command: str, work: Callable[[Namespace], int], arguments: Namespace) ->
         return _told(command, str(error) + (f" To do: {remedy}." if remedy else ""), FAILED)
     except KeyboardInterrupt:
         return _told(command, "interrupted; what AWS has begun goes on there", INTERRUPTED)
+    return done
+
+
+def _check_name(stack: str) -> None:
+    if not NAME.fullmatch(stack):
+        remedy = "name it as CloudFormation does: 128 at most, a letter first"
+        raise ConsumerError(problem("the stack's name", "letters, digits and hyphens", repr(stack), remedy))
 
 
 def _told(command: str, text: str, exit_code: int) -> int:

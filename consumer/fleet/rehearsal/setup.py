@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -34,7 +35,7 @@ class Deployed:
     container has once it is told to stop. base: containers that are never Spot. spot: Spot's share of the others.
     expected: seconds of a message that the containers are told to expect. cpu: percent of a container's CPU that a
     message takes, which mostly waits. on_demand, spot_price: dollars for a container's second. limit: seconds that one
-    run may take.
+    run may take, the grace after its time limit included.
     """
 
     slots: int
@@ -47,6 +48,11 @@ class Deployed:
     on_demand: float = 0.0
     spot_price: float = 0.0
     limit: float = 910.0
+
+    @property
+    def lease(self) -> float:
+        """Seconds of protection against scale-in: one run's, and two tries to renew it; container/protection.py."""
+        return 60.0 * min(120, max(10, math.ceil((self.limit + 120.0) / 60)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,33 @@ def test_the_template_s_parameters_can_be_set(capsys: pytest.CaptureFixture[str]
     assert not found["days"][0]["feasible"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "TimeLimit=299"], "ours: TimeLimit: expected no run of more than its 299 s; got a run of 300 s"),
+        (["--longer", "4"], "got a run of 1,200 s"),
+        (["--set", "TimeLimit=500", "--hard"], "2 x the seconds: TimeLimit"),
+        (["--from", "04:00", "--by", "23:00"], "--by: expected at most 18 hours after --from"),
+        (["--set", "CloseTime=08:00"], "in this order"),
+    ],
+)
+def test_a_day_that_would_not_be_so_when_deployed_is_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*DAY, *words]) == 64
+    assert said in capsys.readouterr().err
+
+
+def test_messages_that_were_measured_are_held_against_the_time_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    took = tmp_path / "took"
+    took.write_text("60\n1000\n")
+    assert cli.main([*DAY, "--trace", str(took)]) == 64
+    assert "TimeLimit=1020 or more" in capsys.readouterr().err
+    assert cli.main([*DAY, "--trace", str(took), "--set", "TimeLimit=1020", "--by", "20:00"]) == 0
+
+
 def test_an_unknown_parameter_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*DAY, "--set", "Procesess=1"]) == 64
     assert "did you mean Processes" in capsys.readouterr().err
@@ -130,8 +157,10 @@ def test_faults_are_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> No
     assert day["started"] > day["peak_containers"] / 2
 
 
-@pytest.mark.parametrize("name", ["day.png", "day.html"])
-@pytest.mark.parametrize("words", [["--days", "1"], ["--days", "2"], ["--policies"]])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("day.png", ["--days", "1"]), ("days.html", ["--days", "2"]), ("policies.png", ["--policies"])],
+)
 def test_it_is_drawn(name: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / name
     assert cli.main([*DAY, *words, "--plot", str(file)]) == 0

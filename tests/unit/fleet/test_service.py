@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 
 from consumer import clock
+from consumer.container import protection
 from consumer.fleet.rehearsal import work
 from consumer.fleet.rehearsal.durations import Between
 from consumer.fleet.rehearsal.events import Events
 from consumer.fleet.rehearsal.faults import Faults, Platform
-from consumer.fleet.rehearsal.service import LEASE, Service
+from consumer.fleet.rehearsal.service import ENDING, POLL, Service
 from consumer.fleet.rehearsal.work import TURNAROUND, Work
+from consumer.settings import Settings
 from support.rehearsals import DEPLOYED
 
 PLATFORM = Platform(start=(60.0, 60.0))
@@ -88,11 +91,52 @@ def test_what_is_idle_is_stopped_and_what_is_busy_is_not() -> None:
     rig.work.arrive(1)
     rig.service.want(0)
     rig.service.look()
-    assert [one.busy for one in rig.service.live] == [1]
-    rig.until(161)
+    assert sorted((one.busy, one.leaving) for one in rig.service.live) == [(0, True), (0, True), (1, False)]
+    rig.until(169)
     rig.service.look()
+    assert any(not one.leaving for one in rig.service.live), "it is protected for some seconds more"
+    rig.until(171)
+    rig.service.look()
+    rig.until(171 + POLL + ENDING)
     assert not rig.service.live
     assert rig.work.succeeded == 1
+
+
+def test_protection_lasts_while_messages_come_with_short_gaps() -> None:
+    rig = Rig(seconds=20)
+    rig.have(1)
+    rig.work.arrive(1)
+    rig.until(89)
+    rig.work.arrive(1)
+    rig.until(91)
+    rig.service.want(0)
+    rig.service.look()
+    assert not rig.service.live[0].leaving
+
+
+def test_what_is_stopped_while_idle_awaits_its_last_poll_and_is_paid_for_it() -> None:
+    rig = Rig()
+    rig.have(100)
+    rig.until(120)
+    rig.service.want(0)
+    rig.service.look()
+    rig.work.arrive(1)
+    rig.until(120 + POLL + ENDING)
+    assert not rig.service.live
+    assert rig.work.visible == 1, "and it takes nothing meanwhile"
+    lasting = rig.service.bill.seconds / 100 - (120 - 18)
+    assert lasting == pytest.approx(ENDING + POLL * 4 / 5, rel=0.1)  # the last of four polls, on average
+
+
+def test_what_takes_nothing_has_no_poll_to_await() -> None:
+    rig = Rig(seconds=100)
+    rig.have(2)
+    rig.service.desired = 1
+    rig.work.arrive(8)  # one of the two is refused its protection
+    rig.until(170)
+    rig.service.look()
+    rig.until(170 + ENDING)
+    assert len(rig.service.live) == 1
 
 
 def test_what_has_not_started_is_stopped_first_and_never_takes_anything() -> None:
@@ -131,12 +175,16 @@ def test_a_refusal_ends_when_more_are_wanted_again() -> None:
     assert rig.work.visible == 0
 
 
-def test_a_protection_that_is_not_renewed_ends_with_its_lease() -> None:
-    rig = Rig(seconds=5000)
+@pytest.mark.parametrize(("limit", "minutes"), [(900, 18), (1800, 33), (1, 10)])
+def test_a_protection_that_is_not_renewed_ends_with_its_lease(limit: float, minutes: int) -> None:
+    """As many minutes as container/protection.py asks for."""
+    longest = limit + Settings.model_fields["time_limit_grace"].default + 2 * protection.RENEW
+    assert minutes == max(protection.LEAST, math.ceil(longest / 60))
+    rig = Rig(seconds=5000, limit=limit)
     rig.have(2)
     rig.work.arrive(8)
     rig.service.want(1)
-    rig.minutes(int(LEASE // 60) - 1)
+    rig.minutes(minutes - 1)
     assert not any(one.leaving for one in rig.service.live)
     rig.minutes(2)
     assert sum(one.leaving for one in rig.service.live) == 1
@@ -173,7 +221,9 @@ def test_a_container_is_billed_for_a_minute_at_least_and_not_before_the_pull() -
     rig.service.want(0)
     rig.service.look()
     assert rig.service.bill.seconds == 0  # it was stopped before its image was pulled
-    rig.have(1)
+    rig.service.want(1)
+    rig.service.look()
+    rig.until(30)
     rig.service.want(0)
     rig.service.look()
     assert rig.service.bill.on_demand == 60
