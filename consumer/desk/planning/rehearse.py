@@ -20,13 +20,15 @@ from consumer.fleet.cloud import template
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.overrides import parameters
 from consumer.fleet.planning.plan import Request, plan
-from consumer.fleet.rehearsal import policies, setup
+from consumer.fleet.planning.workload import DAY
+from consumer.fleet.rehearsal import policies, subject
 from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
 from consumer.fleet.rehearsal.days import Kind
 from consumer.fleet.rehearsal.durations import Between, Lognormal, Trace
-from consumer.fleet.rehearsal.faults import Faults, Platform
+from consumer.fleet.rehearsal.faults import Faults
 from consumer.fleet.rehearsal.hard import HARD
+from consumer.fleet.rehearsal.platform import Platform
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -35,9 +37,7 @@ if TYPE_CHECKING:
     from consumer.fleet.planning.workload import Workload
     from consumer.fleet.rehearsal.arrivals import Arrivals
     from consumer.fleet.rehearsal.durations import Durations
-    from consumer.fleet.rehearsal.setup import Setup
-
-DAY = 86_400.0
+    from consumer.fleet.rehearsal.subject import Setup
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -162,7 +162,7 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
     except ModuleNotFoundError as error:
         remedy = "pip install 'consumer[plan]'"
         raise ConsumerError(problem("consumer rehearse", "the extra `plan`", f"no {error.name}", remedy)) from error
-    return setup.of(deployment, market, name)
+    return subject.of(deployment, market, name)
 
 
 def _scene(arguments: Namespace, load: Workload) -> Scene:
