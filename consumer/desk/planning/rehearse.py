@@ -139,7 +139,7 @@ def _kinds(arguments: Namespace) -> dict[str, Kind]:
     if arguments.hard:
         asked |= {name: harder(ours, scene) for name, harder in HARD}
     for name, (_, where) in asked.items():
-        _check_limit(name, ours.deployed.limit, where.durations.longest)
+        _check_limit(name, ours.deployed.limit, _longest(where.durations))
     kind = Kind(ours, scene, arguments.spread, arguments.seed, keep=arguments.days == 1)
     return {name: replace(kind, setup=one, scene=where) for name, (one, where) in asked.items()}
 
@@ -150,6 +150,17 @@ def _check_limit(name: str, limit: float, longest: float) -> None:
         remedy = f"deploy, and --set, TimeLimit={math.ceil(longest / 60) * 60} or more"
         got = f"a run of {longest:,g} s, which is ended, and dead-lettered in the end"
         raise ConsumerError(problem(f"{name}: TimeLimit", f"no run of more than its {limit:,g} s", got, remedy))
+
+
+def _longest(durations: Durations) -> float:
+    """Give the seconds of the longest run, or the average where there is no longest."""
+    match durations:
+        case Between():
+            return durations.high
+        case Trace():
+            return max(durations.seconds) * durations.factor
+        case _:
+            return durations.mean
 
 
 def _setup(arguments: Namespace, load: Workload, name: str, processes: int | None = None) -> Setup:

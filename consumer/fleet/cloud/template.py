@@ -40,6 +40,7 @@ class Deployment:
     memory_mib: int
     architecture: str
     settings: Mapping[str, str]
+    processes: int
     slots: int
     stop_timeout: float
     on_demand: int
@@ -131,6 +132,7 @@ class Reader:
             memory_mib=size.memory,
             architecture=task["RuntimePlatform"]["CpuArchitecture"],
             settings=settings,
+            processes=processes,
             slots=processes * concurrency,
             stop_timeout=_whole("StopTimeout", container["StopTimeout"]),
             on_demand=on_demand,

@@ -54,7 +54,7 @@ class Deployed:
     @property
     def lease(self) -> float:
         """Seconds of protection against scale-in: one run's, and two tries to renew it; container/protection.py."""
-        return 60.0 * min(2880, max(10, math.ceil((self.limit + GRACE + 120.0) / 60)))
+        return 60.0 * min(120, max(10, math.ceil((self.limit + GRACE + 120.0) / 60)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,12 +175,12 @@ def test_a_refusal_ends_when_more_are_wanted_again() -> None:
     assert rig.work.visible == 0
 
 
-@pytest.mark.parametrize(("limit", "minutes"), [(900, 18), (1800, 33), (1, 10)])
+@pytest.mark.parametrize(("limit", "minutes"), [(900, 18), (1800, 33), (1, 10), (39_600, 120)])
 def test_a_protection_that_is_not_renewed_ends_with_its_lease(limit: float, minutes: int) -> None:
     """As many minutes as container/protection.py asks for."""
     longest = limit + Settings.model_fields["time_limit_grace"].default + 2 * protection.RENEW
-    assert minutes == max(protection.LEAST, math.ceil(longest / 60))
-    rig = Rig(seconds=5000, limit=limit)
+    assert minutes == min(protection.MOST, max(protection.LEAST, math.ceil(longest / 60)))
+    rig = Rig(seconds=10_000, limit=limit)
     rig.have(2)
     rig.work.arrive(8)
     rig.service.want(1)
