@@ -150,6 +150,8 @@ def hours(one: dict[str, Any]) -> str:
 
 
 def over(one: dict[str, Any]) -> str:
+    if one["over_bound_median"] is None:
+        return "-"
     return f"{one['over_bound_median']:.3f}, {one['over_bound_p99']:.3f}"
 
 

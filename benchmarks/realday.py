@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from consumer.fleet.cloud.metricmath import Query, Series
     from consumer.fleet.cloud.template import Deployment
-    from consumer.fleet.rehearsal.faults import Platform
+    from consumer.fleet.rehearsal.platform import Platform
     from consumer.local.queues import Queues
 
 MINUTE = 60.0
@@ -185,7 +185,7 @@ class RealDay:
 
     def start(self, one: Task) -> Container:
         settings: dict[str, Any] = {**self.orders.deployment.settings, **self.orders.settings, **one.agent.env}
-        return self.stack.enter_context(Container(self.scene, self.orders.deployment.processes, **settings))
+        return self.stack.enter_context(Container(self.scene, self.orders.deployment.slots, **settings))
 
     def hear(self, one: Task, container: Container, now: float) -> None:
         with container.log.open("rb") as log:

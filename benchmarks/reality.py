@@ -22,10 +22,11 @@ from consumer.fleet.cloud import template
 from consumer.fleet.planning import price
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.calibration import Calibration
-from consumer.fleet.rehearsal import setup
+from consumer.fleet.planning.workload import DAY
+from consumer.fleet.rehearsal import subject
 from consumer.fleet.rehearsal.arrivals import Given
 from consumer.fleet.rehearsal.day import Scene, day
-from consumer.fleet.rehearsal.faults import Platform
+from consumer.fleet.rehearsal.platform import Platform
 from realday import MINUTE, Came, Orders, RealDay
 from scene import HERE, Container, queues
 
@@ -74,6 +75,10 @@ class InOrder:
     @property
     def mean(self) -> float:
         return sum(self.seconds) / len(self.seconds)
+
+    @property
+    def longest(self) -> float:
+        return max(self.seconds)
 
     def drawer(self, _: Dice) -> Callable[[], float]:
         return iter(self.seconds).__next__
@@ -124,15 +129,15 @@ def boot() -> float:
 
 def rehearsed(orders: Orders, shape: Shape) -> Came:
     """Rehearse the day; of several, which differ by who has which message, give the medians."""
-    midnight = orders.opens // 86400 * 86400
+    midnight = orders.opens // DAY * DAY
     opens = orders.opens - midnight
     times, seconds = zip(*orders.sends, strict=True)
     scene = Scene(
         times[0] - midnight, opens + shape.deadline * MINUTE, Given(array("d", [at - midnight for at in times])),
         InOrder(seconds), platform=orders.platform,
     )  # fmt: skip
-    what = setup.of(orders.deployment, Market(price.load(), Calibration()))
-    days = [day(what.deployed, what.rules(), scene, seed, midnight=what.midnight) for seed in range(REHEARSALS)]
+    what = subject.of(orders.deployment, Market(price.load(), Calibration()))
+    days = [day(what.deployed, what.rules(scene.start), scene, seed) for seed in range(REHEARSALS)]
     ends = sorted(one.finish for one in days if one.finish is not None)
     usual = sorted(days, key=lambda one: one.container_seconds)[REHEARSALS // 2]
     return Came(

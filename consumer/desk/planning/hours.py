@@ -11,14 +11,14 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING
 
 from consumer.errors import ConsumerError, problem
+from consumer.fleet.planning.workload import DAY, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-EARLY = 3600.0  # seconds before the window in which messages may come; what is earlier came after midnight
-DAY = 86_400.0
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": HOUR}
+EARLY = HOUR  # seconds before the window in which messages may come; what is earlier came after midnight
 
 
 def seconds(word: str) -> float:
@@ -46,7 +46,7 @@ def _moment(line: str) -> float:
         if len(line) > len("00:00:00.000000") or "-" in line
         else time.fromisoformat(line)
     )
-    return at.hour * 3600.0 + at.minute * 60.0 + at.second + at.microsecond / 1e6
+    return at.hour * HOUR + at.minute * 60.0 + at.second + at.microsecond / 1e6
 
 
 def _length(line: str) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.desk.planning.rehearsepage import page
 from consumer.errors import ConsumerError, problem
+from consumer.fleet.planning.workload import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Figure: TypeAlias = Any  # matplotlib is an optional extra
 
-HOUR = 3600.0
 KINDS = (".png", ".html")
 WIDTH, HEIGHT = 10.0, 6.0  # inches
 BINS = 40
@@ -113,7 +113,7 @@ class Plotter:
         for name, days in played.items():
             ends = [day.finish / HOUR for day in days if day.finish is not None]
             finish.hist(ends, bins=BINS, alpha=0.5, label=f"{name} ({len(ends):,} of {len(days):,} days)")
-            over.hist([day.over_bound for day in days], bins=BINS, alpha=0.5, label=name)
+            over.hist([day.over_bound for day in days if day.over_bound is not None], bins=BINS, alpha=0.5, label=name)
         scene = next(iter(kinds.values())).scene
         finish.axvline(scene.deadline / HOUR, color="crimson", linestyle="--", label="deadline")
         finish.set_xlabel("hour at which the last message was done")

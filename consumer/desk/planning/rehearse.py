@@ -18,15 +18,17 @@ from consumer.desk.planning.progress import progress
 from consumer.errors import ConsumerError, problem
 from consumer.fleet.cloud import template
 from consumer.fleet.planning.bills import Market
-from consumer.fleet.planning.overrides import parameters
+from consumer.fleet.planning.overrides import TIME_LIMIT, parameters
 from consumer.fleet.planning.plan import Request, plan
-from consumer.fleet.rehearsal import policies, setup
+from consumer.fleet.planning.workload import DAY
+from consumer.fleet.rehearsal import policies, subject
 from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
 from consumer.fleet.rehearsal.days import Kind
 from consumer.fleet.rehearsal.durations import Between, Lognormal, Trace
-from consumer.fleet.rehearsal.faults import Faults, Platform
+from consumer.fleet.rehearsal.faults import Faults
 from consumer.fleet.rehearsal.hard import HARD
+from consumer.fleet.rehearsal.platform import Platform
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -35,9 +37,7 @@ if TYPE_CHECKING:
     from consumer.fleet.planning.workload import Workload
     from consumer.fleet.rehearsal.arrivals import Arrivals
     from consumer.fleet.rehearsal.durations import Durations
-    from consumer.fleet.rehearsal.setup import Setup
-
-DAY = 86_400.0
+    from consumer.fleet.rehearsal.subject import Setup
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -138,8 +138,9 @@ def _kinds(arguments: Namespace) -> dict[str, Kind]:
         asked |= {one.name: (one, scene) for one in (*policies.others(ours, planned), alone)}
     if arguments.hard:
         asked |= {name: harder(ours, scene) for name, harder in HARD}
+    limit = float(ours.deployment.settings.get("CONSUMER_TIME_LIMIT", TIME_LIMIT))
     for name, (_, where) in asked.items():
-        _check_limit(name, ours.deployed.limit, _longest(where.durations))
+        _check_limit(name, limit, where.durations.longest)
     kind = Kind(ours, scene, arguments.spread, arguments.seed, keep=arguments.days == 1)
     return {name: replace(kind, setup=one, scene=where) for name, (one, where) in asked.items()}
 
@@ -152,17 +153,6 @@ def _check_limit(name: str, limit: float, longest: float) -> None:
         raise ConsumerError(problem(f"{name}: TimeLimit", f"no run of more than its {limit:,g} s", got, remedy))
 
 
-def _longest(durations: Durations) -> float:
-    """Give the seconds of the longest run, or the average where there is no longest."""
-    match durations:
-        case Between():
-            return durations.high
-        case Trace():
-            return max(durations.seconds) * durations.factor
-        case _:
-            return durations.mean
-
-
 def _setup(arguments: Namespace, load: Workload, name: str, processes: int | None = None) -> Setup:
     """Give what is to be deployed: the plan for this load, and what was asked for in its place."""
     market = Market(workload.prices(arguments), workload.figures(arguments))
@@ -173,7 +163,7 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
     except ModuleNotFoundError as error:
         remedy = "pip install 'consumer[plan]'"
         raise ConsumerError(problem("consumer rehearse", "the extra `plan`", f"no {error.name}", remedy)) from error
-    return setup.of(deployment, market, name)
+    return subject.of(deployment, market, name)
 
 
 def _scene(arguments: Namespace, load: Workload) -> Scene:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.desk.planning import workload
 from consumer.desk.table import table
+from consumer.fleet.planning.workload import HOUR
 from consumer.fleet.rehearsal.days import Summary, summary
 
 if TYPE_CHECKING:
@@ -15,17 +16,17 @@ if TYPE_CHECKING:
     from consumer.fleet.rehearsal.day import Day
     from consumer.fleet.rehearsal.days import Kind
 
-HOUR = 3600.0
 WARNING = 900.0  # seconds from the window's start, until when a warning is of use
 HEAD = (
-    "", "made", "missed", "impossible", "told", "asked", "finish", "latest", "hours", "of least", "p99", "most",
+    "", "made", "missed", "impossible", "told", "asked", "done", "finish", "latest", "hours", "of least", "p99", "most",
     "interrupted", "$ a day",
 )  # fmt: skip
 NOTES = """\
 {days}: those that made the deadline ({deadline}), missed it, or could not have made it with the most containers.
 told: of those that did not, those of which an alarm had told by {told}. asked: for so many containers at most.
-finish, latest: of all days. hours: of containers, a day. of least: over what the messages take in full containers,
-median and 99th percentile. most: containers at once. interrupted: runs a day that a stop gave back."""
+done: on which all was done, late or not; finish, latest and of least are of these. hours: of containers, a day.
+of least: over what the messages take in full containers, median and 99th percentile. most: containers at once.
+interrupted: runs a day that a stop gave back."""
 
 
 def clock(since: float | None) -> str:
@@ -61,21 +62,27 @@ def _row(name: str, found: Summary) -> tuple[object, ...]:
         found.days - found.feasible,
         found.told,
         found.asked or "-",
+        found.done,
         short(found.finish_median),
         short(found.finish_latest),
         f"{found.container_seconds / HOUR:.2f}",
-        f"{found.over_bound_median:.3f}",
-        f"{found.over_bound_p99:.3f}",
+        _ratio(found.over_bound_median),
+        _ratio(found.over_bound_p99),
         found.peak_containers,
         f"{found.interrupted:.1f}",
         f"{found.cost:.3f}",
     )
 
 
+def _ratio(over_bound: float | None) -> str:
+    return "-" if over_bound is None else f"{over_bound:.3f}"
+
+
 def _one(kind: Kind, day: Day) -> str:
     deployed, left = kind.setup.deployed, day.messages - day.succeeded - day.dead
     made = "made" if day.deadline_made else "missed" if day.feasible else "missed, as the most containers would have"
     told = clock(day.warned) + (f", that {day.asked} containers are needed" if day.asked else "")
+    over = "" if day.over_bound is None else f", {day.over_bound:.3f} of the least possible"
     rows = [
         ("fleet", f"{deployed.most} containers at most, with {deployed.slots} messages in hand in each"),
         ("messages", f"{day.messages:,}"),
@@ -83,7 +90,7 @@ def _one(kind: Kind, day: Day) -> str:
         ("deadline", f"{short(kind.scene.deadline)}, {made}"),
         ("told", told if day.warned is not None else "nobody had to be"),
         ("containers", f"{day.peak_containers} at most, {day.started} started"),
-        ("container-hours", f"{day.container_seconds / HOUR:.2f}, {day.over_bound:.3f} of the least possible"),
+        ("container-hours", f"{day.container_seconds / HOUR:.2f}{over}"),
         ("costs", f"${day.cost:.3f}"),
         ("interrupted", f"{day.interrupted:,} messages"),
         ("failed, crashed", f"{day.failed:,}, {day.crashed:,}; {day.dead:,} dead"),

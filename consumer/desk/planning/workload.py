@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from consumer.errors import SettingsError, problem
 from consumer.fleet.planning import calibration, price
-from consumer.fleet.planning.workload import DAY, LONGEST_RUN, Workload
+from consumer.fleet.planning.workload import DAY, HOUR, LONGEST_RUN, Workload
 from consumer.window import LATE
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def time(word: str) -> float:
     found = TIME.fullmatch(word)
     if not found:
         raise ArgumentTypeError(f"expected a time such as 09:00; got {word!r}")
-    return int(found[1]) * 3600.0 + int(found[2]) * 60.0
+    return int(found[1]) * HOUR + int(found[2]) * 60.0
 
 
 def zone(word: str) -> str:

@@ -40,7 +40,6 @@ class Deployment:
     memory_mib: int
     architecture: str
     settings: Mapping[str, str]
-    processes: int
     slots: int
     stop_timeout: float
     on_demand: int
@@ -132,7 +131,6 @@ class Reader:
             memory_mib=size.memory,
             architecture=task["RuntimePlatform"]["CpuArchitecture"],
             settings=settings,
-            processes=processes,
             slots=processes * concurrency,
             stop_timeout=_whole("StopTimeout", container["StopTimeout"]),
             on_demand=on_demand,

@@ -17,7 +17,6 @@ class Container:
     found_empty: whether the queue was empty then.
     """
 
-    number: int
     revision: int
     spot: bool
     slots: int

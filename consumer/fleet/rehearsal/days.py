@@ -12,7 +12,7 @@ from consumer.fleet.rehearsal.day import Day, Scene, day
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from consumer.fleet.rehearsal.setup import Setup
+    from consumer.fleet.rehearsal.subject import Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Kind:
         setup, scene, seed = self.setup, self.scene, f"{self.seed}/{number}"
         factor = 1.0 + self.spread * (2.0 * clock.dice(seed, "spread").random() - 1.0)
         scene = replace(scene, arrivals=scene.arrivals.scaled(factor))
-        played = day(setup.deployed, setup.rules(), scene, seed, midnight=setup.midnight, tell=tell)
+        played = day(setup.deployed, setup.rules(scene.start), scene, seed, tell)
         return played if self.keep else replace(played, timeline=())
 
 
@@ -40,7 +40,8 @@ class Summary:
 
     feasible: days that the most containers, all there from the start, would have made. missed: of these, those that
     were not made. told: of all that were not made, those of which people were told in time. rang: days that were made
-    although an alarm had said that they were in danger. asked: the most containers that an alarm has asked for.
+    although an alarm had said that they were in danger. asked: the most containers that an alarm has asked for. done:
+    days whose messages were all done, of which over_bound and finish are.
     """
 
     days: int
@@ -50,8 +51,9 @@ class Summary:
     told: int
     rang: int
     asked: int
-    over_bound_median: float
-    over_bound_p99: float
+    done: int
+    over_bound_median: float | None
+    over_bound_p99: float | None
     container_seconds: float
     cost: float
     peak_containers: int
@@ -62,7 +64,7 @@ class Summary:
 
 def summary(days: Sequence[Day], told_by: float) -> Summary:
     """Put days together. told_by: seconds since midnight, until when a warning is of use."""
-    over = sorted(one.over_bound for one in days)
+    over = sorted(one.over_bound for one in days if one.over_bound is not None)
     finished = sorted(one.finish for one in days if one.finish is not None)
     failed = [one for one in days if not one.deadline_made]
     return Summary(
@@ -73,8 +75,9 @@ def summary(days: Sequence[Day], told_by: float) -> Summary:
         told=sum(one.warned is not None and one.warned <= told_by for one in failed),
         rang=sum(one.warned is not None for one in days if one.deadline_made),
         asked=max(one.asked for one in days),
-        over_bound_median=median(over),
-        over_bound_p99=over[min(len(over) - 1, int(0.99 * len(over)))],
+        done=len(finished),
+        over_bound_median=median(over) if over else None,
+        over_bound_p99=over[min(len(over) - 1, int(0.99 * len(over)))] if over else None,
         container_seconds=fmean(one.container_seconds for one in days),
         cost=fmean(one.cost for one in days),
         peak_containers=max(one.peak_containers for one in days),

@@ -12,9 +12,9 @@ from consumer.fleet.rehearsal.containers import Container
 if TYPE_CHECKING:
     from consumer.clock import Dice
     from consumer.fleet.rehearsal.events import Events
-    from consumer.fleet.rehearsal.faults import Platform
-    from consumer.fleet.rehearsal.setup import Deployed
-    from consumer.fleet.rehearsal.work import Work
+    from consumer.fleet.rehearsal.platform import Platform
+    from consumer.fleet.rehearsal.queue import Work
+    from consumer.fleet.rehearsal.subject import Deployed
 
 RENEW = 60.0  # seconds of protection after which it is asked for again
 GAP = 10.0  # seconds with nothing in hand before it is given back
@@ -107,7 +107,7 @@ class Service:
         seconds = least + (most - least) * self._dice.random()
         spots = sum(one.spot for one in self.live)
         spot = len(self.live) - spots >= self._base and spots < self._spot * (len(self.live) + 1 - self._base) - 1e-9
-        one = Container(self.launched, self.revision, spot, self._slots, begun + platform.unpulled * seconds)
+        one = Container(self.revision, spot, self._slots, begun + platform.unpulled * seconds)
         self.launched += 1
         self.live.append(one)
         self.peak = max(self.peak, len(self.live))

@@ -124,6 +124,14 @@ async def test_what_has_been_measured_outweighs_what_was_expected_also_of_proces
     assert scene.estimate["seconds_per_message"] == (20_000 + 10_000 + 50 * 100) / 200
 
 
+async def test_no_run_is_expected_to_take_longer_than_its_time_limit(tmp_path: Path, clock: FakeClock) -> None:
+    clock.freeze_jump(0.4)
+    limited = Scene(tmp_path, clock, expected_seconds=100.0, time_limit=120.0, deadline=time(23, 40))
+    limited.found = Counts(0, 16, 0)
+    await limited.minute()
+    assert limited.estimate["empty_at"] - limited.clock.time() == pytest.approx(130, abs=2)
+
+
 async def test_the_container_says_that_nothing_is_needed_after_two_counts_of_nothing_a_minute_apart(
     scene: Scene,
 ) -> None:

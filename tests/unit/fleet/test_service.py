@@ -11,13 +11,14 @@ import pytest
 
 from consumer import clock
 from consumer.container import protection
-from consumer.fleet.rehearsal import work
+from consumer.fleet.planning.workload import BETWEEN
+from consumer.fleet.rehearsal import queue
 from consumer.fleet.rehearsal.durations import Between
 from consumer.fleet.rehearsal.events import Events
-from consumer.fleet.rehearsal.faults import Faults, Platform
+from consumer.fleet.rehearsal.faults import Faults
+from consumer.fleet.rehearsal.platform import Platform
+from consumer.fleet.rehearsal.queue import Work
 from consumer.fleet.rehearsal.service import ENDING, POLL, Service
-from consumer.fleet.rehearsal.work import TURNAROUND, Work
-from consumer.settings import Settings
 from support.rehearsals import DEPLOYED
 
 PLATFORM = Platform(start=(60.0, 60.0))
@@ -26,10 +27,10 @@ PLATFORM = Platform(start=(60.0, 60.0))
 class Rig:
     """A service with four slots in a container, and a queue whose messages all take as long."""
 
-    def __init__(self, seconds: float = 100.0, **deployed: Any) -> None:
+    def __init__(self, seconds: float = 100.0, faults: Faults | None = None, **deployed: Any) -> None:
         self.events = Events(0.0)
         rolled = partial(clock.dice, 1)
-        self.work = Work(self.events, Between(seconds, seconds, seconds), Faults(), rolled)
+        self.work = Work(self.events, Between(seconds, seconds, seconds), faults or Faults(), rolled)
         shape = replace(DEPLOYED, slots=4, **deployed)
         self.service = Service(self.events, self.work, PLATFORM, rolled("platform"), shape)
 
@@ -53,7 +54,7 @@ class Rig:
 
 
 def test_no_more_is_handed_out_than_sqs_lets_be_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "IN_FLIGHT", 6)
+    monkeypatch.setattr(queue, "IN_FLIGHT", 6)
     rig = Rig()
     rig.have(2)
     rig.work.arrive(20)
@@ -63,7 +64,7 @@ def test_no_more_is_handed_out_than_sqs_lets_be_in_flight(monkeypatch: pytest.Mo
 
 
 def test_where_one_who_ends_takes_no_more_another_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "IN_FLIGHT", 4)
+    monkeypatch.setattr(queue, "IN_FLIGHT", 4)
     rig = Rig()
     rig.have(1)
     rig.work.arrive(20)
@@ -175,11 +176,11 @@ def test_a_refusal_ends_when_more_are_wanted_again() -> None:
     assert rig.work.visible == 0
 
 
-@pytest.mark.parametrize(("limit", "minutes"), [(900, 18), (1800, 33), (1, 10), (39_600, 120)])
+@pytest.mark.parametrize(("limit", "minutes"), [(910, 18), (1810, 33), (11, 10), (39_610, 120)])
 def test_a_protection_that_is_not_renewed_ends_with_its_lease(limit: float, minutes: int) -> None:
     """As many minutes as container/protection.py asks for."""
-    longest = limit + Settings.model_fields["time_limit_grace"].default + 2 * protection.RENEW
-    assert minutes == min(protection.MOST, max(protection.LEAST, math.ceil(longest / 60)))
+    asked = math.ceil((limit + 2 * protection.RENEW) / 60)
+    assert minutes == min(protection.MOST, max(protection.LEAST, asked))
     rig = Rig(seconds=10_000, limit=limit)
     rig.have(2)
     rig.work.arrive(8)
@@ -202,6 +203,16 @@ def test_what_the_drain_has_no_time_for_is_visible_at_once_and_runs_again() -> N
     rig.have(1)
     rig.until(400)
     assert rig.work.succeeded == 4
+
+
+@pytest.mark.parametrize("fault", ["failing", "crashing"])
+def test_what_is_in_hand_is_given_back_however_it_would_have_ended(fault: str) -> None:
+    rig = Rig(seconds=10_000, faults=Faults(**{fault: 1.0}), spot=1.0)
+    rig.have(1)
+    rig.work.arrive(4)
+    rig.service.interrupt()
+    rig.until(60 + 96)
+    assert (rig.work.visible, rig.work.hidden, rig.work.interrupted) == (4, 0, 4)
 
 
 def test_a_container_that_is_told_to_stop_leaves_when_it_is_done() -> None:
@@ -266,5 +277,5 @@ def test_a_slot_takes_the_next_message_as_soon_as_it_is_free() -> None:
     rig = Rig(seconds=10)
     rig.have(1)
     rig.work.arrive(100)
-    rig.until(60 + 5 * (10 + TURNAROUND) + 1)
+    rig.until(60 + 5 * (10 + BETWEEN) + 1)
     assert rig.work.succeeded == 20

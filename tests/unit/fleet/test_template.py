@@ -28,7 +28,7 @@ def test_what_the_parameters_say_is_what_is_deployed() -> None:
         Cpu=2048, Memory=4096, Processes=32, Concurrency=2, StopTimeout=90, MaxContainers=7, Architecture="X86_64"
     )
     assert (deployment.cpu, deployment.memory_mib, deployment.architecture) == (2048, 4096, "X86_64")
-    assert (deployment.processes, deployment.slots, deployment.most) == (32, 64, 7)
+    assert (deployment.slots, deployment.most) == (64, 7)
     assert deployment.stop_timeout == 90
     assert deployment.target == Target(0, 7, 0)
     assert deployment.settings["CONSUMER_MAX_CONTAINERS"] == "7"
