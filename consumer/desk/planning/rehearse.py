@@ -18,7 +18,7 @@ from consumer.desk.planning.progress import progress
 from consumer.errors import ConsumerError, problem
 from consumer.fleet.cloud import template
 from consumer.fleet.planning.bills import Market
-from consumer.fleet.planning.overrides import parameters
+from consumer.fleet.planning.overrides import TIME_LIMIT, parameters
 from consumer.fleet.planning.plan import Request, plan
 from consumer.fleet.planning.workload import DAY
 from consumer.fleet.rehearsal import policies, subject
@@ -138,8 +138,9 @@ def _kinds(arguments: Namespace) -> dict[str, Kind]:
         asked |= {one.name: (one, scene) for one in (*policies.others(ours, planned), alone)}
     if arguments.hard:
         asked |= {name: harder(ours, scene) for name, harder in HARD}
+    limit = float(ours.deployment.settings.get("CONSUMER_TIME_LIMIT", TIME_LIMIT))
     for name, (_, where) in asked.items():
-        _check_limit(name, ours.deployed.limit, where.durations.longest)
+        _check_limit(name, limit, where.durations.longest)
     kind = Kind(ours, scene, arguments.spread, arguments.seed, keep=arguments.days == 1)
     return {name: replace(kind, setup=one, scene=where) for name, (one, where) in asked.items()}
 

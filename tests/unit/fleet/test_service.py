@@ -19,7 +19,6 @@ from consumer.fleet.rehearsal.faults import Faults
 from consumer.fleet.rehearsal.platform import Platform
 from consumer.fleet.rehearsal.queue import Work
 from consumer.fleet.rehearsal.service import ENDING, POLL, Service
-from consumer.settings import Settings
 from support.rehearsals import DEPLOYED
 
 PLATFORM = Platform(start=(60.0, 60.0))
@@ -177,13 +176,12 @@ def test_a_refusal_ends_when_more_are_wanted_again() -> None:
     assert rig.work.visible == 0
 
 
-@pytest.mark.parametrize(("limit", "minutes"), [(900, 18), (1800, 33), (1, 10), (39_600, 120)])
+@pytest.mark.parametrize(("limit", "minutes"), [(910, 18), (1810, 33), (11, 10), (39_610, 120)])
 def test_a_protection_that_is_not_renewed_ends_with_its_lease(limit: float, minutes: int) -> None:
     """As many minutes as container/protection.py asks for."""
-    longest = limit + Settings.model_fields["time_limit_grace"].default
-    asked = max(protection.LEAST, math.ceil((longest + 2 * protection.RENEW) / 60))
-    assert minutes == min(protection.MOST, asked)
-    rig = Rig(seconds=10_000, limit=longest)
+    asked = math.ceil((limit + 2 * protection.RENEW) / 60)
+    assert minutes == min(protection.MOST, max(protection.LEAST, asked))
+    rig = Rig(seconds=10_000, limit=limit)
     rig.have(2)
     rig.work.arrive(8)
     rig.service.want(1)
