@@ -1,5 +1,5 @@
 # Everything runs in a virtual environment of the repository's own, .venv; nothing else on the machine is touched.
-.PHONY: help demo rehearse test coverage check chaos bench bench-fleet image lock clean
+.PHONY: help demo rehearse test coverage check chaos bench bench-fleet reality image lock clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 # What is installed is compiled when it is first imported; where the machine forbids to keep that, every process that a
@@ -15,6 +15,7 @@ help:
 	@echo 'make chaos   messages through a storm of faults, on PostgreSQL and on SQLite (ARGS="--seconds 300 --seed 7")'
 	@echo 'make bench   the figures of the README, measured here'
 	@echo 'make bench-fleet   the tables of docs/scaling.md, rehearsed here (ARGS="--days 100 policies")'
+	@echo 'make reality   short days with real containers, beside what the rehearsal says of them; 16 minutes'
 	@echo 'make image   build the container image, consumer:latest'
 	@echo 'make lock    pin the dependencies again after a change in pyproject.toml'
 	@echo 'make clean   remove the environment and everything that was generated'
@@ -44,6 +45,9 @@ bench: .venv/.test
 
 bench-fleet: .venv/.plan
 	@$(bin)/python benchmarks/fleet.py $(ARGS)
+
+reality: .venv/.test
+	@PYTHONPATH=tests $(bin)/python benchmarks/reality.py $(ARGS)
 
 image:
 	scripts/image

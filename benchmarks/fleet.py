@@ -82,7 +82,7 @@ def policies(days: int, jobs: int) -> tuple[list[Run], bool]:
 def hard(days: int, jobs: int) -> tuple[list[Run], bool]:
     """Days on which something is against it."""
     found = rehearsed(days // HARD, jobs, "--hard")
-    head = ("", "made", "missed", "impossible", "of these told by 04:15", "asked for", "done: median, latest",
+    head = ("", "made", "missed", "impossible", "told by 04:15", "asked for", "done: median, latest",
             "of the least, p99", "interrupted")  # fmt: skip
     show(head, [
         (name, one["made"], one["missed"], one["days"] - one["feasible"], one["told"], one["asked"] or "-", ends(one),
@@ -150,6 +150,8 @@ def hours(one: dict[str, Any]) -> str:
 
 
 def over(one: dict[str, Any]) -> str:
+    if one["over_bound_median"] is None:
+        return "-"
     return f"{one['over_bound_median']:.3f}, {one['over_bound_p99']:.3f}"
 
 

@@ -111,6 +111,14 @@ class Container:
         self._process.wait(60)
         self._folder.cleanup()
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def tell_to_stop(self) -> None:
+        """Send it SIGTERM, as the platform does, and do not wait."""
+        self._process.terminate()
+
     def lives(self) -> list[dict[str, Any]]:
         return pulse.living(self.run_dir)
 

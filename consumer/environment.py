@@ -27,6 +27,7 @@ PHRASES = {
     "less_than_equal": "at most {le:g}",
     "int_parsing": "a whole number",
     "float_parsing": "a number",
+    "finite_number": "a finite number",
     "string_pattern_mismatch": "{unit}",
     "time_parsing": "{unit}",
 }  # by pydantic's type of error

@@ -82,7 +82,9 @@ AGENT_STOP = 5.0  # supervisord stops its groups one after another: the agent's 
 class Settings(BaseSettings):
     """The environment, validated once. Durations are seconds."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     queue_url: str = knob("URL or name", "The queue to drain.", min_length=1)
     handler: str = knob("module:function", "The function that handles one message.", pattern=r"^[\w.]+:[\w.]+$")

@@ -8,23 +8,32 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.request
+import socket
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from http.client import HTTPException
+from functools import partial
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from consumer.errors import described
+from consumer.lane import Worker
 from consumer.message import client
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from consumer.clock import Clock
 
-TIMEOUT = 1.5  # seconds for each call: a duty that takes 2 is said to be late
+TIMEOUT = 1.5  # seconds for a whole call of the agent: a duty that takes 2 is said to be late
+API = 10.0  # seconds for a whole call of the API: its client, credentials, and an answer that comes byte by byte
 LONGEST_ANSWER = 65_536  # bytes
 BLOCKED = "DEPLOYMENT_BLOCKED"  # more tasks are protected than the service wants: one of them is this one
 NO_SERVICE = "TASK_NOT_VALID"  # a task that was run by itself: nobody scales it in
@@ -69,12 +78,13 @@ class Ecs:
         self._metadata = f"{metadata}/task"
         self._clock = clock
         self._client: Any = None
+        self._described: Future[Service] | None = None
 
     @classmethod
     def found(cls, clock: Clock) -> Ecs | None:
         """Find it by what ECS puts into the environment; None elsewhere."""
         agent, metadata = os.environ.get("ECS_AGENT_URI", ""), os.environ.get("ECS_CONTAINER_METADATA_URI_V4", "")
-        return cls(agent, metadata, clock) if agent.startswith("http") and metadata.startswith("http") else None
+        return cls(agent, metadata, clock) if {agent[:7], metadata[:7]} == {"http://"} else None
 
     def protect(self, minutes: int | None) -> str:
         """Protect the task from scale-in for so many minutes from now, or, with None, no longer.
@@ -112,14 +122,28 @@ class Ecs:
             raise Unanswered(f"the task's metadata are not as documented: {described(error)}") from None
 
     def service(self, task: Task) -> Service:
-        """Read what the task's service wants. Raises Unanswered."""
+        """Read what the task's service wants. Raises Unanswered.
+
+        botocore bounds each read, not the call: it has a thread of its own, and no second call beside one that hangs.
+        """
+        if self._described and not self._described.done():
+            raise Unanswered(f"the service {task.service}: the call before has not ended yet")
+        self._described = Future()
+        Worker(partial(_carry, self._described, partial(self._describe, task)), "describe").start()
+        try:
+            return self._described.result(API)
+        except TimeoutError:
+            raise Unanswered(f"the service {task.service}: no whole answer within {API:g} s") from None
+
+    def _describe(self, task: Task) -> Service:
         try:
             self._client = self._client or _client(task.region)
             found = self._client.describe_services(cluster=task.cluster, services=[task.service])["services"][0]
             newest = next(one for one in found["deployments"] if one["status"] == "PRIMARY")
-            return Service(
-                found["desiredCount"], newest["taskDefinition"].rpartition("/")[2], len(found["deployments"]) > 1
-            )
+            desired, revision = found["desiredCount"], newest["taskDefinition"].rpartition("/")[2]
+            if type(desired) is not int:
+                raise TypeError(f"desiredCount is {desired!r}")
+            return Service(desired, revision, len(found["deployments"]) > 1)
         except (BotoCoreError, ClientError, StopIteration, *WRONG) as error:
             raise Unanswered(f"the service {task.service}: {described(error)}") from None
 
@@ -129,26 +153,52 @@ def _client(region: str) -> Any:  # noqa: ANN401 - there are no stubs for it
     return client.session().client("ecs", region_name=region, config=options)
 
 
-def _ask(url: str, body: dict[str, object] | None = None) -> dict[str, Any]:
-    """Get, or put a JSON object, and read one; the endpoint's own errors, too, are raised as Unanswered."""
-    data, header = (None, {}) if body is None else (json.dumps(body).encode(), {"Content-Type": "application/json"})
-    request = urllib.request.Request(url, data, header, method="GET" if body is None else "PUT")  # noqa: S310 - ECS's
-    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy reaches a link-local address
+def _carry(answer: Future[Service], call: Callable[[], Service]) -> None:
     try:
-        with directly.open(request, timeout=TIMEOUT) as answer:
-            found = json.loads(answer.read(LONGEST_ANSWER))
-    except HTTPError as error:
-        raise Unanswered(f"HTTP {error.code}: {_text(error)}") from None
+        answer.set_result(call())
+    except BaseException as error:  # noqa: BLE001 - carried to whoever waits
+        answer.set_exception(error)
+
+
+def _ask(url: str, body: dict[str, object] | None = None) -> dict[str, Any]:
+    """Get, or put a JSON object, and read one; the endpoint's own errors, too, are raised as Unanswered.
+
+    Straight to the address: no proxy reaches a link-local one.
+    """
+    where = urlsplit(url)
+    connection = HTTPConnection(where.netloc, timeout=TIMEOUT)
+    cut = threading.Event()
+    try:
+        connection.connect()
+        timer = threading.Timer(TIMEOUT, _cut, (connection.sock, cut))
+        timer.daemon = True
+        timer.start()
+        try:
+            found = _exchange(connection, where.path, body)
+        finally:
+            timer.cancel()
     except (OSError, HTTPException, ValueError, RecursionError) as error:
-        raise Unanswered(described(error)) from None
+        raise Unanswered(f"no whole answer within {TIMEOUT:g} s" if cut.is_set() else described(error)) from None
+    finally:
+        connection.close()
     if not isinstance(found, dict):
         raise Unanswered(f"expected a JSON object, got {found!r}"[:300])
     return found
 
 
-def _text(error: HTTPError) -> str:
-    try:
-        with error:
-            return error.read(300).decode(errors="replace")
-    except (OSError, HTTPException) as failure:
-        return described(failure)
+def _cut(sock: socket.socket, cut: threading.Event) -> None:
+    """End a call from beside it: a socket's own timeout begins anew with each byte."""
+    cut.set()
+    with suppress(OSError):  # it has just ended by itself
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _exchange(connection: HTTPConnection, path: str, body: dict[str, object] | None) -> object:
+    if body is None:
+        connection.request("GET", path)
+    else:
+        connection.request("PUT", path, json.dumps(body), {"Content-Type": "application/json"})
+    with connection.getresponse() as answer:
+        if answer.status != HTTPStatus.OK:
+            raise Unanswered(f"HTTP {answer.status}: {answer.read(300).decode(errors='replace')}")
+        return json.loads(answer.read(LONGEST_ANSWER))

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -42,9 +44,9 @@ def write(folder: Path, estimate: Estimate) -> None:
 
 
 def read(folder: Path, now: float) -> dict[str, Any] | None:
-    """Read it; None where there is none, or an old one."""
+    """Read it; None where there is none, or an old one, or what is no estimate."""
     try:
-        found: dict[str, Any] = json.loads((folder / NAME).read_text())
+        found = TypeAdapter(Estimate).validate_json((folder / NAME).read_bytes())
     except (OSError, ValueError):
         return None
-    return found if 0 <= now - found["at"] < OLD else None
+    return asdict(found) if 0 <= now - found.at < OLD else None

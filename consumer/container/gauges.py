@@ -55,7 +55,7 @@ class Gauges:
         self._picture, self._queue, self._settings = picture, queue, settings
         self._clock, self._log, self._folder = clock, log, folder
         self._budget, self._wanted = budget, wanted
-        self._measured = Measured()
+        self._measured = Measured(settings.time_limit + settings.time_limit_grace)
         self._lane = Lane("gauges")  # reading the memory of a process that the kernel is busy with may block
         self._minute = int(clock.time() // PERIOD)
         self._most_held = 0.0  # MiB, of all processes together, since the last minute began
@@ -122,9 +122,9 @@ class Gauges:
 
     def _fleet(self) -> Fleet:
         desired, settings = self._wanted.desired if self._wanted else None, self._settings
-        running = 1 if desired is None else desired
-        slots, most = settings.processes * settings.concurrency, max(running, settings.max_containers)
-        return Fleet(slots, running, most)
+        wanted = 1 if desired is None else desired
+        slots, most = settings.processes * settings.concurrency, max(wanted, settings.max_containers)
+        return Fleet(slots, wanted, most)
 
     def _note(self, backlog: Backlog, fleet: Fleet, pace: Pace | None, need: Need | None, left: float) -> None:
         now = self._clock.time()
@@ -135,7 +135,7 @@ class Gauges:
             backlog=backlog.total, seconds_per_message=round(pace.mean, 3) if pace else None,
             needed_containers=self._asking.containers,
             needed_processes=self._asking.containers * self._settings.processes,
-            desired_containers=fleet.running,
+            desired_containers=fleet.desired,
         )  # fmt: skip
         try:
             estimate.write(self._folder, found)

@@ -14,9 +14,13 @@ NONE: Runs = (0, 0.0, 0.0)
 
 
 class Measured:
-    """Adds up what the signs of life say of runs that succeeded: how many, their seconds, the longest."""
+    """Adds up what the signs of life say of runs that succeeded: how many, their seconds, the longest.
 
-    def __init__(self) -> None:
+    limit: seconds that one run may take.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
         self._living: dict[tuple[int, int], Runs] = {}
         self._over = NONE
 
@@ -31,7 +35,7 @@ class Measured:
         together = self._over
         for runs in self._living.values():
             together = _together(together, runs)
-        return Pace.of(*together, expected=expected or None)
+        return Pace.of(*together, expected=expected or None, limit=self._limit)
 
 
 def _runs(life: dict[str, Any]) -> Runs:

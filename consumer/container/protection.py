@@ -1,7 +1,8 @@
 """Keeps the platform from scaling in a container that has a message in hand: one owner, for all of its processes.
 
 Protection is a lease. It is taken when the first message comes, renewed while there are any, and given back when there
-are none. It can be refused: the platform then means to take this container, and it must take no more messages.
+are none. It can be refused: the platform then means to take this container, and it must take no more messages. Once no
+more are taken it is not renewed: what is in hand has the rest of the lease, which is longer than a run may take.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
     from consumer.container.wanted import Wanted
 
 LEAST = 10  # minutes of protection: with no agent to renew it, a container is free to go after so long
-MOST = 2880  # minutes: ECS grants no more
+MOST = 120  # minutes: CloudFormation gives a deployment up after three hours
 RENEW = 60.0  # seconds after which it is renewed
 GAP = 10.0  # seconds with nothing in hand before it is given back, and between two calls: ECS has a rate limit
 AGAIN = 60.0  # seconds until the next try after a refusal; the longest wait after no answer
-# Seconds of protection without a word that containers like this one are wanted: CloudFormation gives a deployment up
-# after three hours.
-LONGEST = 7200.0
+LONGEST = 7200.0  # seconds of protection, its last lease included, without a word that such containers are wanted
+UNHEARD = (
+    1800.0  # seconds of work without such a word at least, however long the lease: it may not come for ten minutes
+)
 WORN = "it has been protected for two hours: the platform has its turn"
 ALONE = "a task without a service is not scaled in"
 
@@ -39,8 +41,8 @@ ALONE = "a task without a service is not scaled in"
 class Protection:
     """A duty of the agent.
 
-    longest: seconds that one run may take. Once a renewal is refused, what is in hand has the rest of the lease: enough
-    for what was received just before.
+    longest: seconds that one run may take. The lease is enough for what was received just before its last renewal was
+    due, unless that may take two hours.
     """
 
     name = "protection"
@@ -59,6 +61,7 @@ class Protection:
         self._picture, self._ecs, self._wanted, self._folder = picture, ecs, wanted, folder
         self._clock, self._log = clock, log
         self._minutes = min(MOST, max(LEAST, math.ceil((longest + 2 * RENEW) / 60)))
+        self._patience = max(UNHEARD, LONGEST - 60 * self._minutes)
         self._lane = Lane("protection")
         self._since: float | None = None  # when protection began, which has been continuous since; None without it
         self._busy = self._renew = self._next = clock.monotonic()  # last seen busy; when to renew, and to call at all
@@ -84,7 +87,9 @@ class Protection:
         self._quieten(now)
 
     def _is_due(self, now: float) -> bool:
-        return self._since is None or self._blocked or now >= self._renew
+        if self._since is None:
+            return True
+        return not (self._wanted.not_wanted or self._worn) and (self._blocked or now >= self._renew)
 
     def _may_be_wanted(self) -> bool:
         """Whether to ask if it is still refused, with nothing in hand; what is granted then is given back soon."""
@@ -125,7 +130,7 @@ class Protection:
 
     def _quieten(self, now: float) -> None:
         """Have no message taken while the container is to go, or may be without being able to; else have them taken."""
-        if self._since is not None and now - max(self._since, self._wanted.heard) > LONGEST:
+        if self._since is not None and now - max(self._since, self._wanted.heard) > self._patience:
             self._worn = True
         why = self._wanted.not_wanted or (BLOCKED if self._blocked else WORN if self._worn else "")
         if why == self._why:

@@ -17,27 +17,36 @@ if TYPE_CHECKING:
 TASK_EVERY = 10.0  # seconds between two looks at the task: beside the container, and free
 SERVICE_EVERY = 60.0  # seconds between two looks at the service: a control plane's API, which all containers share
 RARER = 3  # doublings of that at most, while nobody answers: the network may lead to SQS only
+HOLDS = 600.0  # seconds for which the number that the service wants is believed without a new answer
 
 
 class Wanted:
     """A duty of the agent.
 
-    desired: containers that the service wants, as last heard; None until then. not_wanted: why this one is to go, or
-    nothing. heard: when the service, with no deployment under way, last wanted containers like this one, by the
-    monotonic clock.
+    desired: containers that the service wants, as last heard; None until then, and where that is long ago. heard: when
+    the service, with no deployment under way, last wanted containers like this one, by the monotonic clock.
     """
 
     name = "wanted"
 
     def __init__(self, ecs: Ecs, clock: Clock, log: FilteringBoundLogger) -> None:
         self.desired: int | None = None
-        self.not_wanted = ""
-        self.heard = clock.monotonic()
+        self.heard = self._answered = clock.monotonic()
         self._ecs, self._clock, self._log = ecs, clock, log
         self._lane = Lane("ecs")
         self._next_task = self._next_service = clock.monotonic()
+        self._stopping, self._newer = False, ""  # the task definition that is deployed instead of this one
         self._deaf = False
         self._unanswered = 0  # calls of the service in a row
+
+    @property
+    def not_wanted(self) -> str:
+        """Why this container is to go, or nothing."""
+        if self._stopping:
+            return "its task is to stop"
+        if self.desired == 0:
+            return "the service wants no container"
+        return f"{self._newer} is deployed" if self._newer else ""
 
     async def __call__(self) -> None:
         """Look, where it is time to."""
@@ -45,6 +54,8 @@ class Wanted:
         if now < self._next_task:
             return
         self._next_task = now + TASK_EVERY
+        if now - self._answered >= HOLDS:
+            self.desired = None
         try:
             await self._look(now)
         except Unanswered as error:
@@ -55,7 +66,7 @@ class Wanted:
     async def _look(self, now: float) -> None:
         task = await self._lane.run(self._ecs.task)
         if task.stopping:
-            self.not_wanted = "its task is to stop"
+            self._stopping = True
         elif task.service and now >= self._next_service:
             wait = SERVICE_EVERY * 2.0 ** min(self._unanswered, RARER)
             self._next_service = now + wait * self._clock.uniform(0.9, 1.1)
@@ -65,7 +76,8 @@ class Wanted:
 
     def _judge(self, task: Task, service: Service) -> None:
         """Note what the service wants. A deployment that is rolled back has the container wanted again."""
+        self._answered = self._clock.monotonic()
         self.desired = service.desired
-        self.not_wanted = "" if service.revision == task.revision else f"{service.revision} is deployed"
+        self._newer = "" if service.revision == task.revision else service.revision
         if not (self.not_wanted or service.deploying):
-            self.heard = self._clock.monotonic()
+            self.heard = self._answered

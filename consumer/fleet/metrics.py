@@ -28,31 +28,29 @@ Statistic = Literal["Maximum", "Sum", "Average"]
 class Metric:
     """One metric of the fleet.
 
-    statistic: how the datapoints of a minute, of all containers, are read as one. event: published with the log line
-    of what it counts, as it happens; otherwise a gauge, once a minute.
+    statistic: how the datapoints of a minute, of all containers, are read as one.
     """
 
     name: str
     unit: Unit
     statistic: Statistic
-    text: str
-    event: bool = False
 
 
-BACKLOG = Metric("Backlog", "Count", "Maximum", "Messages visible, delayed and in flight.")
-NEEDED = Metric("NeededContainers", "Count", "Maximum", "Containers that it takes to be done by the deadline.")
-SLACK = Metric("SlackSeconds", "Seconds", "Maximum", "From the expected end to the deadline; below zero is late.")
-BUSY = Metric("BusyProcesses", "Count", "Sum", "Processes with a message in hand.")
-PROCESSES = Metric("Processes", "Count", "Sum", "Processes that live.")
-MEMORY = Metric("MemoryHighWater", "Percent", "Maximum", "The most memory of the minute, of the container's.")
+# Gauges, once a minute.
+BACKLOG = Metric("Backlog", "Count", "Maximum")  # messages visible, delayed and in flight
+NEEDED = Metric("NeededContainers", "Count", "Maximum")  # containers that it takes to be done by the deadline
+SLACK = Metric("SlackSeconds", "Seconds", "Maximum")  # from the expected end to the deadline; below zero is late
+BUSY = Metric("BusyProcesses", "Count", "Sum")  # processes with a message in hand
+PROCESSES = Metric("Processes", "Count", "Sum")  # processes that live
+MEMORY = Metric("MemoryHighWater", "Percent", "Maximum")  # the most memory of the minute, of the container's
 
-SUCCEEDED = Metric("Succeeded", "Count", "Sum", "Messages done.", event=True)
-FAILED = Metric("Failed", "Count", "Sum", "Failed runs.", event=True)
-SECONDS = Metric("SecondsPerMessage", "Seconds", "Average", "Duration of a run that succeeded.", event=True)
-ABNORMAL = Metric("AbnormalLeavings", "Count", "Sum", "Processes that died or had to be ended.", event=True)
+# Published with the log line of what it counts, as it happens.
+SUCCEEDED = Metric("Succeeded", "Count", "Sum")  # messages done
+FAILED = Metric("Failed", "Count", "Sum")  # failed runs
+SECONDS = Metric("SecondsPerMessage", "Seconds", "Average")  # duration of a run that succeeded
+ABNORMAL = Metric("AbnormalLeavings", "Count", "Sum")  # processes that died or had to be ended
 
 ALL = (BACKLOG, NEEDED, SLACK, BUSY, PROCESSES, MEMORY, SUCCEEDED, FAILED, SECONDS, ABNORMAL)
-GAUGES = tuple(metric for metric in ALL if not metric.event)
 
 
 def emf(queue: str, at: float, values: Mapping[Metric, float]) -> dict[str, object]:

@@ -34,21 +34,21 @@ class Backlog:
 class Fleet:
     """The containers that there are.
 
-    slots: messages that one of them has in hand at once. running: containers that the service wants now. most: those
+    slots: messages that one of them has in hand at once. desired: containers that the service wants now. most: those
     that it may want. asked: those that the one who asks needed a minute ago. The service answers a need a minute late:
     by then the next one is published, and if it did not hold on to what was asked for, the service would go up and
     down with each minute, and start a container for each time.
     """
 
     slots: int
-    running: int
+    desired: int
     most: int
     asked: int = 0
 
     @property
     def held(self) -> int:
         """Containers that there are, or will be."""
-        return max(self.running, min(self.asked, self.most))
+        return max(self.desired, min(self.asked, self.most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,20 @@ class Pace:
     longest: float
 
     @classmethod
-    def of(cls, runs: int, seconds: float, longest: float, *, expected: float | None) -> Pace | None:
+    def of(
+        cls, runs: int, seconds: float, longest: float, *, expected: float | None, limit: float = math.inf
+    ) -> Pace | None:
         """Put together what was expected and what was measured; None while nothing is known.
 
         runs: messages that were done, in so many seconds of work together, the longest of them in `longest` seconds.
-        What is done first is what is short: the expected seconds keep the first few from being believed.
+        limit: seconds that one run may take. What is done first is what is short: the expected seconds keep the first
+        few from being believed, and the longest run is taken to be one of twice the average, unless it may not be.
         """
         weight = TRUST if expected else 0
         if not runs + weight:
             return None
         mean = (seconds + weight * (expected or 0.0)) / (runs + weight)
-        return cls(mean, max(longest, 2 * mean))
+        return cls(mean, max(longest, mean, min(2 * mean, limit)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +98,29 @@ def needed(backlog: Backlog, pace: Pace, fleet: Fleet, left: float) -> Need:
     """
     if not backlog.total:
         return Need(0, 0.0, max(0.0, left), "drained")  # what is done is never late
-    work = (backlog.visible + backlog.delayed + backlog.in_flight / 2) * pace.mean / fleet.slots  # container-seconds
+    work = _waiting(backlog, fleet) * pace.mean / fleet.slots  # container-seconds
     enough = _in_time(work, fleet.held, left * (1 - MARGIN) - pace.longest)
     containers = int(min(_useful(backlog, fleet), max(1, fleet.held, enough)))
     eta = work / max(1, min(containers, fleet.most)) + pace.longest
     slack = left - eta
-    late, short = slack < 0, containers > fleet.running
+    late, short = slack < 0, containers > fleet.desired
     return Need(containers, eta, slack, "late" if late else "at risk" if short else "on track")
 
 
 def kept(backlog: Backlog, fleet: Fleet) -> int:
     """Give the containers where it is not known how long a message takes, or by when: those that are of use now."""
     return min(_useful(backlog, fleet), max(1, fleet.held))
+
+
+def _waiting(backlog: Backlog, fleet: Fleet) -> float:
+    """Give the messages that are to be done before the longest run may begin: none once all are in hand.
+
+    Before that, those in hand are half done. More in flight than there are hands: some wait for their next attempt.
+    """
+    waiting = backlog.visible + backlog.delayed
+    if not waiting and backlog.in_flight <= fleet.slots * fleet.desired:
+        return 0.0
+    return waiting + backlog.in_flight / 2
 
 
 def _useful(backlog: Backlog, fleet: Fleet) -> int:

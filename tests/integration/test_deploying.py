@@ -69,9 +69,12 @@ def first(monkeypatch: pytest.MonkeyPatch, template: Path) -> Iterator[list[str]
     monkeypatch.setattr(ChangeSet, "apply", apply)
     with mock_aws():
         vpc = client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        subnet = client("ec2").create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+        subnets = [
+            client("ec2").create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24")["Subnet"]["SubnetId"]
+            for number in (1, 2)
+        ]
         handler = "Handler=myapp.handlers:fetch"
-        yield ["orders", "--template", str(template), handler, f"VpcId={vpc}", f"Subnets={subnet}"]
+        yield ["orders", "--template", str(template), handler, f"VpcId={vpc}", f"Subnets={','.join(subnets)}"]
 
 
 def run(*words: str) -> int:
@@ -137,9 +140,8 @@ def test_a_stack_is_changed_by_what_is_given_and_the_rest_stays() -> None:
     url = client("sqs").get_queue_url(QueueName="orders")["QueueUrl"]
     asked = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
     assert asked["Attributes"] == {"VisibilityTimeout": "60"}
-    state = one.state()
-    assert state is not None
-    assert one.delete(state).status == "DELETE_COMPLETE"
+    assert one.state() is not None
+    assert one.delete().status == "DELETE_COMPLETE"
     assert one.state() is None
 
 

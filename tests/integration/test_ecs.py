@@ -11,6 +11,7 @@ from consumer.clock import Clock
 from consumer.container import ecs
 from consumer.container.ecs import Ecs, Service, Task, Unanswered
 from support.ecs import FakeEcs
+from support.programs import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +102,32 @@ def test_whoever_hangs_is_not_waited_for(platform: FakeEcs, asked: Ecs, monkeypa
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("part", ["header", "body"])
+def test_whoever_answers_byte_by_byte_is_not_waited_for_and_heard_again_later(
+    platform: FakeEcs, asked: Ecs, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    task = asked.task()
+    assert asked.service(task)
+    monkeypatch.setattr(ecs, "TIMEOUT", 0.4)
+    monkeypatch.setattr(ecs, "API", 0.4)
+    platform.drips = part
+    began = time.monotonic()
+    for ask in (lambda: asked.protect(10), asked.task, lambda: asked.service(task), lambda: asked.service(task)):
+        with pytest.raises(Unanswered):
+            ask()
+    assert time.monotonic() - began < 3
+    platform.drips = ""
+    assert asked.protect(10) == ""
+    assert wait_until(lambda: heard(asked, task), "the service is heard again")
+
+
+def heard(asked: Ecs, task: Task) -> Service | None:
+    try:
+        return asked.service(task)
+    except Unanswered:  # the call before is still on its way
+        return None
+
+
 def test_nobody_there_is_no_answer(asked: Ecs) -> None:
     nobody = Ecs("http://127.0.0.1:1", "http://127.0.0.1:1", Clock())
     with pytest.raises(Unanswered):
@@ -127,7 +154,21 @@ def test_metadata_that_are_not_as_documented_are_no_answer(platform: FakeEcs, as
         asked.task()
 
 
-@pytest.mark.parametrize("lie", [None, {}, {"desiredCount": 3, "deployments": []}, {"deployments": None}])
+NEWEST = {"status": "PRIMARY", "taskDefinition": "arn/consumer:7"}
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        None,
+        {},
+        {"desiredCount": 3, "deployments": []},
+        {"deployments": None},
+        {"desiredCount": "3", "deployments": [NEWEST]},
+        {"desiredCount": True, "deployments": [NEWEST]},
+        {"desiredCount": None, "deployments": [NEWEST]},
+    ],
+)
 def test_a_service_that_is_not_as_documented_is_no_answer(platform: FakeEcs, asked: Ecs, lie: Any) -> None:
     task = asked.task()
     platform.service = lie

@@ -194,6 +194,17 @@ def test_a_stack_that_is_not_there_is_said_with_what_to_do(
     assert not docker.calls
 
 
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_a_folder_that_is_none_of_a_handler_is_refused_before_anything_is_done(
+    docker: Docker, tmp_path: Path, capfd: pytest.CaptureFixture[str], folder: str
+) -> None:
+    assert run(tmp_path / folder, "--dry-run") == 64
+    printed = capfd.readouterr()
+    assert "expected a folder with a Dockerfile" in printed.err
+    assert not printed.out
+    assert not docker.calls
+
+
 DRY: dict[str, tuple[list[str], list[str]]] = {
     "deploy": (
         ["Handler=a:b", "TimeZone=Asia/Tokyo"],

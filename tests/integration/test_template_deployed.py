@@ -230,7 +230,7 @@ def test_the_scalable_target_its_schedules_and_its_policies_are_made(stack: Stac
         one["ScheduledActionName"]: (one["Schedule"], one["Timezone"], one["ScalableTargetAction"]) for one in actions
     }
     assert read == {
-        "open": ("cron(55 03 * * ? *)", "Asia/Tokyo", {"MinCapacity": 2, "MaxCapacity": 20}),
+        "open": ("cron(57 03 * * ? *)", "Asia/Tokyo", {"MinCapacity": 2, "MaxCapacity": 20}),
         "free": ("cron(15 04 * * ? *)", "Asia/Tokyo", {"MinCapacity": 0}),
         "close": ("cron(30 09 * * ? *)", "Asia/Tokyo", {"MinCapacity": 0, "MaxCapacity": 0}),
     }

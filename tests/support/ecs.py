@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -15,7 +16,8 @@ ARN = "arn:aws:ecs:eu-west-1:123456789012:task/fleet/0a1b2c"
 class FakeEcs(ThreadingHTTPServer):
     """Answers as the real ones do; `lie`, where it is set, is the status and body that protection is answered with.
 
-    answers: cleared, whatever is asked hangs, as long as that is so.
+    answers: cleared, whatever is asked hangs, as long as that is so. drips: "header" or "body" comes a byte at a time,
+    each tenth of a second, as long as that is so.
     """
 
     daemon_threads = True
@@ -28,6 +30,7 @@ class FakeEcs(ThreadingHTTPServer):
         self.minutes = 0  # of protection that is in force
         self.answers = threading.Event()
         self.answers.set()
+        self.drips = ""
         self.task: Any = {
             "Cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/fleet", "ServiceName": "drain", "TaskARN": ARN,
             "Family": "consumer", "Revision": "7", "DesiredStatus": "RUNNING", "KnownStatus": "RUNNING",
@@ -99,12 +102,18 @@ class _Call(BaseHTTPRequestHandler):
         self.server.answers.wait()
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         try:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            header = f"HTTP/1.1 {status} So\r\nContent-Length: {len(data)}\r\nConnection: close\r\n\r\n".encode()
+            self._send("header", header)
+            self._send("body", data)
         except OSError:  # whoever has asked does not wait any more
             self.close_connection = True
+
+    def _send(self, part: str, data: bytes) -> None:
+        while data and self.server.drips == part:
+            self.wfile.write(data[:1])
+            data = data[1:]
+            time.sleep(0.1)
+        self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

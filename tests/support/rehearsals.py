@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from consumer.fleet import metrics
+from consumer.fleet.planning.workload import HOUR
 from consumer.fleet.rehearsal.arrivals import Arrivals, Burst
 from consumer.fleet.rehearsal.day import Day, Scene, day
 from consumer.fleet.rehearsal.durations import Between, Durations
 from consumer.fleet.rehearsal.faults import Faults
-from consumer.fleet.rehearsal.setup import Deployed
+from consumer.fleet.rehearsal.subject import Deployed
 
 if TYPE_CHECKING:
-    from consumer.fleet.rehearsal.board import Board
+    from consumer.fleet.rehearsal.cloudwatch import Board
 
-HOUR = 3600.0
 OPENS, DEADLINE = 4 * HOUR, 9 * HOUR
 DEPLOYED = Deployed(slots=16, most=10, expected=165.0, on_demand=1e-5, spot_price=3e-6)
 USUAL = Between(30.0, 165.0, 300.0)
@@ -26,8 +26,10 @@ class Follow:
 
     def __init__(self, opens: float = OPENS - 300, closes: float = DEADLINE + 1800, most: int = 10) -> None:
         self.opens, self.closes, self.most = opens, closes, most
+        self.begin, self.midnight = OPENS - HOUR, 0
         self.applied = 0
         self.warns = False
+        self.heard: set[int] = set()
 
     def minute(self, now: float, board: Board, desired: int, _: int) -> int:
         """Say how many containers are wanted."""
@@ -35,6 +37,7 @@ class Follow:
             return 0
         need = board.series(metrics.NAMESPACE, metrics.NEEDED.name, "Maximum")
         slack = board.series(metrics.NAMESPACE, metrics.SLACK.name, "Maximum")
+        self.heard |= need.keys()
         last = int(now // 60) - 1
         self.warns = all(slack.get(minute, 1.0) < 0 for minute in range(last - 2, last + 1))
         if need.get(last):

@@ -11,7 +11,7 @@ from consumer.fleet.planning.bills import ALARM_METRICS, METRICS
 from consumer.fleet.planning.bounds import bears
 from consumer.fleet.planning.calibration import FIGURES
 from consumer.fleet.planning.offers import advice
-from consumer.fleet.planning.overrides import parameters
+from consumer.fleet.planning.overrides import TIME_LIMIT, parameters, time_limit
 from consumer.fleet.planning.workload import clock
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from consumer.fleet.planning.bills import Bill
     from consumer.fleet.planning.offers import Offer
     from consumer.fleet.planning.plan import Plan, Stage
+    from consumer.fleet.planning.workload import Workload
 
 THOUSAND = 1000
 UNITS = {"mib": "MiB", "cpu": "vCPU", "s": "s"}
@@ -58,7 +59,7 @@ def _fleet(plan: Plan) -> str:
         ("at most", f"{fleet.most * shape.size.vcpu:g} vCPU of the account's quota for Fargate"),
         ("", f"{capacity.connections(shape, fleet.most):,} connections to a ledger's database, while one deploys"),
         *(("uses", text) for text in _bounds(plan)),
-        *(("note", text) for text in (*_boldness(plan), *_advice(plan))),
+        *(("note", text) for text in (*_boldness(plan), *_patience(load), *_advice(plan))),
     ]
     head = f"Recommended: {_containers(fleet.containers)} of {shape.size}, {shape.processes} processes in each{each}"
     return "\n".join([head, *(f"  {word:8}  {text}" for word, text in rows)])
@@ -80,6 +81,12 @@ def _boldness(plan: Plan) -> Iterator[str]:
         yield "what your handler takes is a guess until it is measured (--calibrated): see the figures below"
         if plan.fleet.shape.processes > capacity.MEASURED_PROCESSES:
             yield f"more than {capacity.MEASURED_PROCESSES} processes in a container, which that guess may not bear"
+
+
+def _patience(load: Workload) -> Iterator[str]:
+    """Say that a run may take longer than is usual: else each would be ended, and dead-lettered."""
+    if (limit := time_limit(load)) != TIME_LIMIT:
+        yield f"TimeLimit={limit}: one run may take {load.longest:,g} s; usually each is ended after {TIME_LIMIT}"
 
 
 def _advice(plan: Plan) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,16 +15,17 @@ from consumer.desk.planning.plot import Plotter
 from consumer.errors import ConsumerError, ImpossibleError, problem
 from consumer.fleet.cloud import template
 from consumer.fleet.planning.bills import Market
-from consumer.fleet.planning.overrides import parameters
+from consumer.fleet.planning.overrides import TIME_LIMIT, parameters
 from consumer.fleet.planning.plan import Request, plan
 from consumer.fleet.planning.workload import DAY
-from consumer.fleet.rehearsal import policies, setup
+from consumer.fleet.rehearsal import policies, subject
 from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
 from consumer.fleet.rehearsal.days import Kind
 from consumer.fleet.rehearsal.durations import Between, Lognormal, Trace
-from consumer.fleet.rehearsal.faults import Faults, Platform
+from consumer.fleet.rehearsal.faults import Faults
 from consumer.fleet.rehearsal.hard import HARD
+from consumer.fleet.rehearsal.platform import Platform
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -34,9 +36,10 @@ if TYPE_CHECKING:
     from consumer.fleet.planning.workload import Workload
     from consumer.fleet.rehearsal.arrivals import Arrivals
     from consumer.fleet.rehearsal.durations import Durations
-    from consumer.fleet.rehearsal.setup import Setup
+    from consumer.fleet.rehearsal.subject import Setup
 
 ALONE = "one process per container"
+SIGMA = "seconds are lognormal about their average, with this sigma; a run past TimeLimit, which would be ended, is not"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -46,7 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--over", type=words.length, default=0.0, metavar="TIME", help="messages come one by one for so long, as 2h")
     add("--arrivals", type=Path, metavar="FILE", help="or at the times in a file, one HH:MM:SS or ISO time a line")
     add("--trace", type=Path, metavar="FILE", help='measured seconds, one number or {"seconds": 1.5} a line')
-    add("--sigma", type=words.sigma, metavar="S", help="seconds are lognormal about their average, with this sigma")
+    add("--sigma", type=words.sigma, metavar="S", help=SIGMA)
     add(
         "--set",
         action="append",
@@ -101,7 +104,10 @@ def main(arguments: Namespace) -> int:
 
 def _played(arguments: Namespace) -> Played:
     try:
-        return [(kind, play(kind, arguments.days, arguments.jobs)) for kind in _kinds(arguments)]
+        kinds = list(_kinds(arguments))
+        for kind in kinds:
+            _check_limit(kind, float(kinds[0].setup.deployment.settings.get("CONSUMER_TIME_LIMIT", TIME_LIMIT)))
+        return [(kind, play(kind, arguments.days, arguments.jobs)) for kind in kinds]
     finally:
         terminal.clear()
 
@@ -134,17 +140,26 @@ def _alone(arguments: Namespace, load: Workload) -> Iterator[Setup]:
         terminal.say(f"{ALONE}: left out, since it is impossible. {error}")
 
 
+def _check_limit(kind: Kind, limit: float) -> None:
+    """Refuse runs that would all be ended: how long a day takes on which they are not is no answer."""
+    longest = kind.scene.durations.longest
+    if longest > limit:
+        remedy = f"deploy, and --set, TimeLimit={math.ceil(longest / 60) * 60} or more"
+        got = f"a run of {longest:,g} s, which is ended, and dead-lettered in the end"
+        raise ConsumerError(problem(f"{kind.name}: TimeLimit", f"no run of more than its {limit:,g} s", got, remedy))
+
+
 def _setup(arguments: Namespace, load: Workload, name: str, processes: int | None = None) -> Setup:
     """Give what is to be deployed: the plan for this load, and what was asked for in its place."""
     market = Market(workload.prices(arguments), workload.figures(arguments))
     planned = plan(Request(load, market, processes=processes))
     given = parameters(planned, arguments.timezone) | (dict(arguments.set) if processes is None else {})
     try:
-        deployment = template.read(arguments.template, **given)
+        deployment = template.read(template.text_of(arguments.template), **given)
     except ModuleNotFoundError as error:
         remedy = "pip install 'consumer[plan]'"
         raise ConsumerError(problem("consumer rehearse", "the extra `plan`", f"no {error.name}", remedy)) from error
-    return setup.of(deployment, market, name)
+    return subject.of(deployment, market, name)
 
 
 def _scene(arguments: Namespace, load: Workload) -> Scene:

@@ -23,9 +23,9 @@ HEAD = (
 NOTES = """\
 {days}: those that made the deadline ({deadline}), missed it, or could not have made it with the most containers.
 told in time: of those that did not, those of which an alarm had told by {told}. asked: for so many containers at most.
-done: at all, late or not; finish, latest and of least are of these. of least: over what the messages take in full
-containers, median and 99th percentile. hours: of containers, a day. most: containers at once. interrupted: runs a day
-that a stop gave back."""
+done: on which all was done, late or not; finish, latest and of least are of these. of least: over what the messages
+take in full containers, median and 99th percentile. hours: of containers, a day. most: containers at once.
+interrupted: runs a day that a stop gave back."""
 
 
 def when(since: float | None, step: int = 60) -> str:
@@ -50,7 +50,7 @@ def _row(kind: Kind, days: list[Day]) -> tuple[object, ...]:
         kind.name,
         found.made,
         found.missed,
-        found.days - found.made - found.missed,
+        found.days - found.feasible,
         found.told,
         found.asked or "-",
         found.done,

@@ -6,14 +6,13 @@ import re
 from argparse import ArgumentTypeError
 from zoneinfo import ZoneInfo
 
-from consumer.fleet.planning.workload import DAY, HOUR
+from consumer.fleet.planning.workload import DAY, HOUR, LONGEST_RUN
 
 NUMBER = r"(\d+(?:\.\d+)?)"
 RUN = re.compile(rf"{NUMBER}(?:(?:\.\.{NUMBER})?\.\.{NUMBER})?")
 LENGTH = re.compile(rf"{NUMBER}([smh]?)")
 TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": HOUR}
-LONGEST_RUN = 39_600.0  # CONSUMER_TIME_LIMIT takes no more: SQS gives a message 12 h
 OF_THE_DAY = {"Deadline": "--by", "TimeZone": "--timezone"}
 LARGEST = 10**9
 LARGEST_FACTOR = 1000.0

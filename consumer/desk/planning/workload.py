@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from consumer.desk.planning import words
 from consumer.errors import SettingsError, problem
 from consumer.fleet.planning import calibration, price
-from consumer.fleet.planning.workload import DAY, HOUR, Workload, clock
+from consumer.fleet.planning.workload import DAY, Workload, clock
+from consumer.window import LATE
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from consumer.fleet.planning.calibration import Calibration
     from consumer.fleet.planning.price import Prices
-
-CLOSED = HOUR  # seconds a day at least between the deadline and the next opening
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -36,13 +35,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def load(arguments: Namespace) -> Workload:
-    """Give what the arguments ask for. Raises SettingsError when there is no time of day left to close the fleet."""
+    """Give what the arguments ask for. Raises SettingsError when the window is longer than a fleet can tell.
+
+    For some hours after a deadline what is in the queue is late, to the containers; only then is it early for the next.
+    """
     shortest, mean, longest = arguments.seconds
     found = Workload(arguments.messages, shortest, mean, longest, arguments.opens, arguments.by)
-    if found.window > DAY - CLOSED:
+    if found.window > DAY - LATE:
         got = f"--from {clock(found.opens)} --by {clock(found.deadline)}"
         remedy = "name an earlier deadline; a queue that is never done needs no plan but a fixed fleet"
-        raise SettingsError([problem("--by", "an hour or more before the next --from", got, remedy)])
+        expected = (
+            f"at most {(DAY - LATE) / 3600:g} hours after --from, since what comes sooner after a deadline is late"
+        )
+        raise SettingsError([problem("--by", expected, got, remedy)])
     return found
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+from consumer import streams
 from consumer.desk import terminal
-from consumer.errors import INTERRUPTED, ConsumerError
+from consumer.errors import INTERRUPTED, ConsumerError, problem
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     Clients: TypeAlias = Callable[[str], Any]
 
 FAILED = 1
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")  # CloudFormation has no other names for a stack
 LONG = 200  # characters of an argument that are shown
 REMEDIES = {
     NoRegionError: "set AWS_REGION",
@@ -65,7 +68,8 @@ def shown(answers: Answers) -> Clients:
 def run(command: str, work: Callable[[Namespace], int], arguments: Namespace) -> int:
     """Do a command's work; put what goes wrong into words, and into an exit code: 1, 64 for a wrong request."""
     try:
-        return work(arguments)
+        _check_name(arguments.stack)
+        return streams.written(f"scripts/{command}", lambda: work(arguments))
     except FailedError as error:
         return _told(command, str(error), FAILED)
     except ConsumerError as error:
@@ -75,6 +79,12 @@ def run(command: str, work: Callable[[Namespace], int], arguments: Namespace) ->
         return _told(command, str(error) + (f" To do: {remedy}." if remedy else ""), FAILED)
     except KeyboardInterrupt:
         return _told(command, "interrupted; what AWS has begun goes on there", INTERRUPTED)
+
+
+def _check_name(stack: str) -> None:
+    if not NAME.fullmatch(stack):
+        remedy = "name it as CloudFormation does: 128 at most, a letter first"
+        raise ConsumerError(problem("the stack's name", "letters, digits and hyphens", repr(stack), remedy))
 
 
 def _told(command: str, text: str, exit_code: int) -> int:

@@ -14,12 +14,12 @@ from consumer.desk.stack import account, given
 from consumer.desk.stack.stack import Stack, State, is_absent
 from consumer.desk.table import table
 from consumer.errors import ConsumerError, problem
-from consumer.fleet.cloud import intrinsics, template
+from consumer.fleet.cloud import template
 from consumer.fleet.cloud.parameters import values_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 NEW: account.Answers = {  # how CloudFormation would answer, were this the first deployment
     "describe_stacks": [{"Stacks": []}, {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}],
@@ -51,15 +51,16 @@ def arguments(argv: Sequence[str] | None = None) -> Namespace:
 
 def deploy(asked: Namespace) -> int:
     """Deploy; return 0, or 1 when it failed."""
-    text, given_now = template.file(asked.template).read_text(encoding="utf-8"), wanted(asked)
+    text, given_now = template.text_of(asked.template), wanted(asked)
     values_of(_declared(text), given_now)  # a slip is said before anybody is asked
     answers = _seen(asked.stack) if asked.dry_run else None
     clients = account.shown(answers or NEW) if asked.dry_run else account.real
     stack = Stack(clients("cloudformation"), Clock(), asked.stack)
     state = stack.state()
     _check_state(asked.stack, state)
-    kept = _check(text, given_now, state, known=not asked.dry_run or answers is not None)
-    changes = stack.propose(text, _passed(given_now, kept), new=state is None)
+    kept = _kept(text, state)
+    _check(text, kept | given_now, known=not asked.dry_run or answers is not None)
+    changes = stack.propose(text, _passed(given_now, kept.keys() - given_now.keys()), new=state is None)
     if asked.dry_run:
         stack.execute()
         return 0
@@ -68,10 +69,10 @@ def deploy(asked: Namespace) -> int:
         if changes is not None:
             stack.discard(new=state is None)
         return 0
-    after = state if changes is None else stack.execute()
-    if changes is not None and not (after and after.deployed):
+    after = state if state and changes is None else stack.execute()
+    if changes is not None and not after.deployed:
         return _failed(stack, after, new=state is None)
-    print(_afterwards(asked.stack, after or State("")))
+    print(_afterwards(asked.stack, after))
     return 0
 
 
@@ -89,19 +90,18 @@ def _seen(name: str) -> account.Answers | None:
 
 def wanted(asked: Namespace) -> dict[str, str]:
     """Give the parameters that were asked for: the command line wins."""
-    wanted: dict[str, str] = {}
+    found: dict[str, str] = {}
     for path in asked.file:
-        wanted |= given.of_file(path)
-    return wanted | given.of_words(asked.parameters)
+        found |= given.of_file(path)
+    return found | given.of_words(asked.parameters)
 
 
 def _declared(text: str) -> dict[str, Any]:
     try:
-        declared: dict[str, Any] = intrinsics.loaded(text)["Parameters"]
+        return template.declared(text)
     except ModuleNotFoundError as error:
         remedy = "scripts/install plan"
         raise ConsumerError(problem("scripts/deploy", "the extra `plan`", f"no {error.name}", remedy)) from error
-    return declared
 
 
 def _check_state(name: str, state: State | None) -> None:
@@ -118,27 +118,32 @@ def _check_state(name: str, state: State | None) -> None:
     raise ConsumerError(problem(name, "a stack that can be changed", status, f"{remedy}, then deploy again"))
 
 
-def _check(text: str, wanted: Mapping[str, str], state: State | None, *, known: bool) -> list[str]:
+def _kept(text: str, state: State | None) -> dict[str, str]:
+    """Give the stack's own parameters, but for those that the template no longer has."""
+    declared = _declared(text)
+    return {name: value for name, value in (state.parameters if state else {}).items() if name in declared}
+
+
+def _check(text: str, parameters: Mapping[str, str], *, known: bool) -> None:
     """Refuse what CloudFormation, or Fargate minutes later, would refuse. Raises ConsumerError.
 
-    known: whether there is a stack is known, and so what it need not be told again. Returns the parameters that stay
-    as they are.
+    known: whether there is a stack is known, and so what it need not be told again.
     """
-    declared = _declared(text)
-    kept = {name: value for name, value in (state.parameters if state else {}).items() if name in declared}
-    template.read(text, **{**kept, **wanted})
-    missing = [name for name, rules in declared.items() if "Default" not in rules and name not in {*kept, *wanted}]
+    template.read(text, **parameters)
+    if "," not in parameters.get("Subnets", ","):
+        remedy = "name another one beside it, in another availability zone: a zone may fail, or have no room"
+        raise ConsumerError(problem("parameter Subnets", "two or more, with commas", parameters["Subnets"], remedy))
+    missing = [name for name, rules in _declared(text).items() if "Default" not in rules and name not in parameters]
     if missing and known:
         remedy = "give each as Name=Value"
         raise ConsumerError(problem("a first deployment", "parameters " + ", ".join(missing), "none of them", remedy))
-    return sorted(kept.keys() - wanted.keys())
 
 
-def _passed(wanted: Mapping[str, str], kept: Sequence[str]) -> list[dict[str, Any]]:
+def _passed(wanted: Mapping[str, str], kept: Iterable[str]) -> list[dict[str, Any]]:
     """Give CloudFormation's parameters: what is asked for, and what is to stay as it is."""
     return [
         *({"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()),
-        *({"ParameterKey": name, "UsePreviousValue": True} for name in kept),
+        *({"ParameterKey": name, "UsePreviousValue": True} for name in sorted(kept)),
     ]
 
 
@@ -152,9 +157,10 @@ def _changes(changes: list[dict[str, Any]] | None) -> str:
     return table(("change", "what", "kind", "by another"), rows)
 
 
-def _failed(stack: Stack, after: State | None, *, new: bool) -> int:
-    terminal.say(f"{stack.name} failed: {after.status if after else 'it is gone'}. Why, the cause first:")
-    terminal.some(stack.failures())
+def _failed(stack: Stack, after: State, *, new: bool) -> int:
+    terminal.say(f"{stack.name} failed: {after.status}. Why, the cause first:")
+    for line in stack.failures():
+        terminal.say(line)
     terminal.say("All that was made is removed again." if new else "What there was before is in force again.")
     return account.FAILED
 

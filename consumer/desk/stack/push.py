@@ -80,6 +80,7 @@ def arguments(argv: Sequence[str] | None = None) -> Namespace:
 
 def push(asked: Namespace) -> int:
     """Build and push; print the parameter that deploys it, alone on stdout."""
+    _check_folder(asked)
     clients, shell = account.shown(ANSWERS) if asked.dry_run else account.real, Shell(dry=asked.dry_run)
     state = Stack(clients("cloudformation"), Clock(), asked.stack).state()
     if state is None or "RepositoryUri" not in state.outputs:
@@ -97,6 +98,13 @@ def push(asked: Namespace) -> int:
     if not asked.dry_run:
         print(f"Image={uri}:{tag}")
     return 0
+
+
+def _check_folder(asked: Namespace) -> None:
+    file = asked.file or asked.folder / "Dockerfile"
+    if not (asked.folder.is_dir() and file.is_file()):
+        remedy = "name your handler's folder; examples/ is one"
+        raise ConsumerError(problem(str(asked.folder), "a folder with a Dockerfile", f"none, or no {file}", remedy))
 
 
 def _platform(state: State) -> str:

@@ -61,7 +61,10 @@ class Stack:
     def state(self) -> State | None:
         """Look at it; None where there is none, or none with anything in it."""
         state = self._look()
-        return None if state is None or state.status in ABSENT else state
+        if state is None or state.status in ABSENT:
+            return None
+        self._id = state.id or self.name
+        return state
 
     def propose(self, template: str, parameters: list[dict[str, Any]], *, new: bool) -> list[dict[str, Any]] | None:
         """Have CloudFormation work out what would change; give that, resource by resource. Nothing changes yet.
@@ -95,9 +98,8 @@ class Stack:
         self._client.execute_change_set(ChangeSetName=self._change, StackName=self._id, ClientRequestToken=self._token)
         return self._wait()
 
-    def delete(self, found: State) -> State:
+    def delete(self) -> State:
         """Delete it, and wait for its end."""
-        self._id = found.id or self.name
         self._client.delete_stack(StackName=self._id, ClientRequestToken=self._token)
         return self._wait()
 

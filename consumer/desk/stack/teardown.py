@@ -53,11 +53,12 @@ def teardown(asked: Namespace) -> int:
         return 0
     urls = {title: state.outputs[key] for key, title in QUEUES.items() if key in state.outputs}
     if not asked.with_messages and (full := _full(clients("sqs"), urls)):
-        terminal.some(full)
+        for line in full:
+            terminal.say(line)
         remedy = "wait until they are done, move them (`consumer failed`), or say --with-messages: both queues are kept"
         terminal.say(f"Nothing is deleted. To do: {remedy}.")
         return account.FAILED
-    after = stack.delete(state)
+    after = stack.delete()
     if asked.dry_run:
         return 0
     if after.status != "DELETE_COMPLETE":
@@ -83,7 +84,8 @@ def _full(sqs: Any, urls: dict[str, str]) -> list[str]:  # noqa: ANN401 - boto3'
 
 def _failed(stack: Stack, after: State) -> int:
     terminal.say(f"{stack.name} is not deleted: {after.status}. Why, the cause first:")
-    terminal.some(stack.failures())
+    for line in stack.failures():
+        terminal.say(line)
     return account.FAILED
 
 

@@ -43,7 +43,6 @@ class Alarm:
     datapoints_to_alarm: int = 1
     missing: Missing = "missing"
     actions: tuple[str, ...] = ()
-    period: int = PERIOD
 
     def range(self, minute: int, more: int = MORE) -> range:
         """Give the evaluation range that ends with a minute: the datapoints that CloudWatch fetches."""

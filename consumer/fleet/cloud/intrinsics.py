@@ -31,7 +31,9 @@ def loaded(text: str) -> Any:  # noqa: ANN401 - what YAML holds
     """Read YAML with CloudFormation's short forms: `!Ref X` becomes {"Ref": "X"}. Raises TemplateError."""
     import yaml  # noqa: PLC0415 - the `plan` extra: whoever only consumes needs no YAML
 
-    class Loader(yaml.SafeLoader):
+    quickest: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of the time, where it is
+
+    class Loader(quickest):  # type: ignore[misc, valid-type]
         """YAML with CloudFormation's tags."""
 
     def tagged(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:

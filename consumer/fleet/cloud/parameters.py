@@ -11,6 +11,10 @@ from consumer.errors import TemplateError, problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+TIMES = ("OpenTime", "FreeTime", "Deadline", "CloseTime")  # in the order of a day
+TIME = re.compile(r"\d\d:\d\d")
+DAY = 1440  # minutes
+
 
 def values_of(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, object]) -> dict[str, Any]:
     """Give each parameter's value: texts, as CloudFormation has them, and lists. Raises TemplateError.
@@ -22,6 +26,23 @@ def values_of(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, obj
             near = get_close_matches(name, declared, n=1, cutoff=0.6)
             raise TemplateError(f"parameter {name}: unknown{f'; did you mean {near[0]}?' if near else ''}")
     return {name: _value(name, rules, given.get(name)) for name, rules in declared.items()}
+
+
+def check_times(values: Mapping[str, Any]) -> None:
+    """Refuse times that contradict one another. Raises TemplateError.
+
+    A template without one of them has other schedules, of which nothing is known here.
+    """
+    if not all(TIME.fullmatch(str(values.get(name))) for name in TIMES):
+        return
+    opens, *later = (int(hours) * 60 + int(minutes) for hours, minutes in (values[one].split(":") for one in TIMES))
+    free, deadline, close = ((one - opens) % DAY for one in later)
+    if not 0 < free < deadline <= close:
+        got = " ".join(f"{name}={values[name]}" for name in TIMES)
+        remedy = (
+            "the fleet is stopped at CloseTime, half an hour after the deadline at best: change what is out of order"
+        )
+        raise TemplateError(problem("the times", f"{', '.join(TIMES)} in this order, within a day", got, remedy))
 
 
 def _value(name: str, rules: Mapping[str, Any], given: object) -> Any:  # noqa: ANN401 - a text, or a list of them

@@ -16,7 +16,7 @@ from consumer.fleet.cloud.alarms import COMPARED, PERIOD, Alarm
 from consumer.fleet.cloud.cron import Schedule, fields
 from consumer.fleet.cloud.intrinsics import Resolver, loaded
 from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Source, check
-from consumer.fleet.cloud.parameters import values_of
+from consumer.fleet.cloud.parameters import check_times, values_of
 from consumer.fleet.cloud.scaling import COOLDOWN, Policy, Scaler, Step, StepPolicy, Target, TargetTracking
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class Deployment:
     memory_mib: int
     architecture: str
     settings: Mapping[str, str]
-    processes: int
     slots: int
     stop_timeout: float
     on_demand: int
@@ -62,25 +61,40 @@ class Deployment:
         return Scaler(self.target, self.policies, alarms, self.schedules, reading)
 
 
-def read(template: str | Path | None = None, /, **parameters: object) -> Deployment:
+def read(text: str | None = None, /, **parameters: object) -> Deployment:
     """Read a template with values for its parameters; those that are not given have their defaults.
 
-    template: the file, or its text; the shipped one where none is given. Raises TemplateError, which names the
-    parameter or the part that is wrong.
+    text: the shipped one's where none is given. Raises TemplateError, which names the parameter or the part that is
+    wrong.
     """
-    text = template if isinstance(template, str) and "\n" in template else file(template).read_text(encoding="utf-8")
     try:
-        return Reader(resolved(text, **parameters)[1]).deployment()
+        values, resources = resolved(text_of() if text is None else text, **parameters)
+        check_times(values)
+        return Reader(resources).deployment()
     except (LookupError, TypeError, AttributeError) as error:
         raise TemplateError(f"the template: a part is missing, or of another kind than expected: {error!r}") from error
 
 
+def text_of(given: Path | None = None) -> str:
+    """Read the given template, else the shipped one. Raises TemplateError."""
+    here = Path(__file__).parent  # in a wheel it lies beside this file, in a checkout in ecs/
+    places = [given] if given else [here / NAME, here.parents[2] / "ecs" / NAME]
+    for place in places:
+        if place.is_file():
+            return place.read_text(encoding="utf-8")
+    raise TemplateError(f"expected the fleet's template, found none at {' and '.join(map(str, places))}")
+
+
+def declared(text: str) -> dict[str, Any]:
+    """Give a template's parameters by their names, each with its rules. Raises TemplateError."""
+    found: dict[str, Any] = _parts(text).get("Parameters", {})
+    return found
+
+
 def resolved(text: str, /, **parameters: object) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give the values of a template's parameters, and its resources with nothing left to work out."""
-    whole = loaded(text)
-    if not isinstance(whole, dict) or not isinstance(whole.get("Resources"), dict):
-        raise TemplateError("the template has no Resources")
-    values = values_of(whole.get("Parameters", {}), parameters)
+    whole = _parts(text)
+    values = values_of(declared(text), parameters)
     resolver = Resolver(whole, values)
     resources = {
         name: {**resource, "Properties": _named(name, resolver.of(resource.get("Properties", {})))}
@@ -110,14 +124,11 @@ def _named(where: str, value: Any) -> Any:  # noqa: ANN401 - whatever the templa
     return part
 
 
-def file(given: str | Path | None = None) -> Path:
-    """Find the template: the given one, else the shipped one. Raises TemplateError."""
-    here = Path(__file__).parent  # in a wheel it lies beside this file, in a checkout in ecs/
-    places = [Path(given)] if given else [here / NAME, here.parents[2] / "ecs" / NAME]
-    for place in places:
-        if place.is_file():
-            return place
-    raise TemplateError(f"expected the fleet's template, found none at {' and '.join(map(str, places))}")
+def _parts(text: str) -> dict[str, Any]:
+    whole = loaded(text)
+    if not isinstance(whole, dict) or not isinstance(whole.get("Resources"), dict):
+        raise TemplateError("the template has no Resources")
+    return whole
 
 
 class Reader:
@@ -143,7 +154,6 @@ class Reader:
             memory_mib=size.memory,
             architecture=task["RuntimePlatform"]["CpuArchitecture"],
             settings=settings,
-            processes=processes,
             slots=processes * concurrency,
             stop_timeout=_whole("StopTimeout", container["StopTimeout"]),
             on_demand=on_demand,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from consumer.fleet import metrics
 from consumer.fleet.planning import capacity, price
 from consumer.fleet.planning.price import FREE, MONTH_DAYS
-from consumer.fleet.planning.workload import DAY
+from consumer.fleet.planning.workload import DAY, HOUR
 
 if TYPE_CHECKING:
     from consumer.fleet.planning.calibration import Calibration
@@ -59,7 +59,7 @@ def bill(
         lived = BILLED_START + capacity.makespan(load, fleet.slots) + DRAINED
     running = fleet.containers * price.billed(lived) * market.second(fleet.shape, arm=arm, spot=spot)
     asked = load.messages * (2 + load.mean / RENEWAL)  # receive, delete, and in between
-    share = min(1.0, math.ceil(lived / price.HOUR) * price.HOUR / DAY)  # CloudWatch bills by the hour
+    share = min(1.0, math.ceil(lived / HOUR) * HOUR / DAY)  # CloudWatch bills by the hour
     day = running + price.requests(asked, market.prices)
     return Bill(
         day,

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from consumer.errors import PlanError, problem, respelled
+from consumer.fleet.planning.workload import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 ANYWHERE = "*"
-HOUR = 3600.0
 MONTH_DAYS = 30  # of a month in every figure here, as AWS's own examples have it
 SHORTEST_BILL = 60.0  # seconds of a Fargate task or an address (https://aws.amazon.com/fargate/pricing/)
 

@@ -12,11 +12,11 @@ class Container:
     """A container from the moment it is asked for.
 
     takes: it takes messages. quiet: why it takes none although it runs: "old", "blocked". busy: messages in hand.
-    done, seconds, longest: what it has finished. protected, renewed: since when scale-in may not touch it, and its
-    last renewal. asked: containers that it needed a minute ago. found_empty: whether the queue was empty then.
+    idle: since when it has had none, once it had. done, seconds, longest: what it has finished. protected, renewed:
+    since when scale-in may not touch it, and its last renewal. asked: containers that it needed a minute ago.
+    found_empty: whether the queue was empty then.
     """
 
-    number: int
     revision: int
     spot: bool
     slots: int
@@ -27,6 +27,7 @@ class Container:
     gone: bool = False
     quiet: str = ""
     busy: int = 0
+    idle: float | None = None
     done: int = 0
     seconds: float = 0.0
     longest: float = 0.0

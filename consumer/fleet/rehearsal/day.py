@@ -7,24 +7,24 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from consumer import clock
-from consumer.fleet.rehearsal.board import Board
+from consumer.fleet.planning.workload import DAY
+from consumer.fleet.rehearsal.cloudwatch import Board
 from consumer.fleet.rehearsal.events import Events
-from consumer.fleet.rehearsal.faults import Faults, Platform
-from consumer.fleet.rehearsal.ideal import Ideal, ideal
+from consumer.fleet.rehearsal.faults import Faults
+from consumer.fleet.rehearsal.lowerbound import Ideal, ideal
+from consumer.fleet.rehearsal.platform import Platform
+from consumer.fleet.rehearsal.published import Telling
+from consumer.fleet.rehearsal.queue import Work
 from consumer.fleet.rehearsal.service import Service
-from consumer.fleet.rehearsal.telling import Telling
-from consumer.fleet.rehearsal.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from consumer.fleet.rehearsal.arrivals import Arrivals
     from consumer.fleet.rehearsal.durations import Durations
-    from consumer.fleet.rehearsal.setup import Deployed
+    from consumer.fleet.rehearsal.subject import Deployed
 
 MINUTE = 60.0
-BEFORE = 3600.0  # seconds before the window in which schedules may already act
-DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,13 @@ class Scene:
 
 
 class Planner(Protocol):
-    """What decides how many containers are wanted."""
+    """What decides how many containers are wanted.
+
+    begin: seconds since midnight at which it begins to. midnight: the minute (since 1970, UTC) of that midnight.
+    """
+
+    begin: float
+    midnight: int
 
     def minute(self, now: float, board: Board, desired: int, running: int) -> int:
         """Say how many, each minute."""
@@ -59,13 +65,12 @@ class Planner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One minute of a day, for its plot."""
+    """One minute of a day, to be drawn."""
 
     now: float
     backlog: int
     running: int
     desired: int
-    needed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,6 @@ def day(
     planner: Planner,
     scene: Scene,
     seed: object,
-    *,
-    midnight: int = 0,
     tell: Callable[[float, int], None] | None = None,
 ) -> Day:
     """Rehearse one day. tell: called each simulated minute with the time and the messages that are not done."""
@@ -117,7 +120,7 @@ def day(
         scene.arrivals, scene.durations, rolled,
         ready=scene.start + scene.platform.start[1], slots=deployed.slots, most=deployed.most,
     )  # fmt: skip
-    return _Run(deployed, planner, scene, rolled, tell, midnight).play(least)
+    return _Run(deployed, planner, scene, rolled, tell).play(least)
 
 
 class _Run:
@@ -130,14 +133,14 @@ class _Run:
         scene: Scene,
         dice: Callable[[str], clock.Dice],
         tell: Callable[[float, int], None] | None,
-        midnight: int,
     ) -> None:
-        begin = (scene.start - BEFORE) // MINUTE * MINUTE
+        begin = planner.begin // MINUTE * MINUTE
+        self._end = max(begin + DAY, scene.deadline)  # by then the next day has begun
         self._deployed, self._planner, self._scene, self._tell = deployed, planner, scene, tell
         self._events = events = Events(begin)
         self._work = Work(events, scene.durations, scene.faults, dice)
         self._service = Service(events, self._work, scene.platform, dice("platform"), deployed)
-        self._board = Board(scene.platform, midnight, (scene.start - BEFORE, scene.start + scene.faults.gap))
+        self._board = Board(scene.platform, planner.midnight, (scene.start, scene.start + scene.faults.gap))
         self._telling = Telling(self._board, self._work, deployed)
         self._coming: Iterator[tuple[float, int]] = scene.arrivals.times(dice("arrivals"))
         self._all_sent = False
@@ -150,7 +153,7 @@ class _Run:
         """Let time pass until all is done and every container is gone, or a day is over."""
         self._events.run()
         self._service.end_all()
-        self._moments.append(Moment(self._events.now, self._work.visible + self._work.hidden, 0, 0, 0))
+        self._moments.append(Moment(self._events.now, self._work.visible + self._work.hidden, 0, 0))
         return self._came_to(least)
 
     def _schedule(self, begin: float) -> None:
@@ -166,7 +169,7 @@ class _Run:
 
     def _over(self) -> bool:
         work, service = self._work, self._service
-        if self._events.now >= self._scene.start - BEFORE + DAY:  # the next day begins
+        if self._events.now >= self._end:
             return True
         if service.live or service.desired:
             return False
@@ -191,7 +194,7 @@ class _Run:
         running = service.running
         self._need = self._telling.minute(now, self._scene.deadline - now, running, service.desired)
         backlog = work.visible + work.hidden
-        self._moments.append(Moment(now, backlog, len(running), service.desired, self._need))
+        self._moments.append(Moment(now, backlog, len(running), service.desired))
         if self._tell is not None:
             self._tell(now, backlog)
         self._events.at(now + MINUTE, self._minute)

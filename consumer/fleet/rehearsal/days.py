@@ -12,7 +12,7 @@ from consumer.fleet.rehearsal.day import Day, Scene, day
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from consumer.fleet.rehearsal.setup import Setup
+    from consumer.fleet.rehearsal.subject import Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Kind:
         setup, scene, seed = self.setup, self.scene, f"{self.seed}/{number}"
         factor = 1.0 + self.spread * (2.0 * clock.dice(seed, "spread").random() - 1.0)
         scene = replace(scene, arrivals=scene.arrivals.scaled(factor))
-        played = day(setup.deployed, setup.rules(), scene, seed, midnight=setup.midnight, tell=tell)
+        played = day(setup.deployed, setup.rules(scene.start), scene, seed, tell)
         return played if self.keep else replace(played, timeline=())
 
 

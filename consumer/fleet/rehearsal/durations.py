@@ -24,6 +24,10 @@ class Durations(Protocol):
     def mean(self) -> float:
         """Seconds on average."""
 
+    @property
+    def longest(self) -> float:
+        """Seconds that no run may take longer than, or the average where there is no longest."""
+
     def drawer(self, dice: Dice) -> Callable[[], float]:
         """Give what draws the seconds of one message after another."""
 
@@ -38,6 +42,11 @@ class Between:
     low: float
     mean: float
     high: float
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest run."""
+        return self.high
 
     def drawer(self, dice: Dice) -> Callable[[], float]:
         """Give what draws the seconds of one message after another."""
@@ -59,6 +68,11 @@ class Lognormal:
     mean: float
     sigma: float
 
+    @property
+    def longest(self) -> float:
+        """Seconds on average: a run may take any longer."""
+        return self.mean
+
     def drawer(self, dice: Dice) -> Callable[[], float]:
         """Give what draws the seconds of one message after another."""
         return partial(dice.lognormvariate, math.log(self.mean) - self.sigma**2 / 2, self.sigma)
@@ -79,6 +93,11 @@ class Trace:
     def mean(self) -> float:
         """Seconds on average."""
         return fmean(self.seconds) * self.factor
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest run."""
+        return max(self.seconds) * self.factor
 
     def drawer(self, dice: Dice) -> Callable[[], float]:
         """Give what draws the seconds of one message after another."""

@@ -38,10 +38,10 @@ class Events:
         """Call for the end."""
         self._stopped = True
 
-    def cancel(self, first: object) -> list[tuple[Any, ...]]:
-        """Take out every event that was given this object first; give what each was given. Slow, and seldom."""
+    def cancel(self, first: object) -> list[tuple[Callable[..., None], tuple[Any, ...]]]:
+        """Take out every event that was given this object first; give its call and what it was given. Slow, seldom."""
         gone = [event for event in self._heap if event[3] and event[3][0] is first]
         if gone:
             self._heap = [event for event in self._heap if not (event[3] and event[3][0] is first)]
             heapify(self._heap)
-        return [event[3] for event in sorted(gone, key=lambda event: event[1])]
+        return [(call, given) for _, _, call, given in sorted(gone, key=lambda event: event[1])]

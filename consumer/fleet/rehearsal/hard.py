@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from consumer.fleet.planning.workload import HOUR
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.fleet.rehearsal.day import Scene
-    from consumer.fleet.rehearsal.setup import Setup
+    from consumer.fleet.rehearsal.subject import Setup
 
     Harder: TypeAlias = Callable[[Setup, Scene], tuple[Setup, Scene]]
 
-QUARTER, HOUR = 900.0, 3600.0
+QUARTER = 900.0
 
 
 def more(setup: Setup, scene: Scene) -> tuple[Setup, Scene]:

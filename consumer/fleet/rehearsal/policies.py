@@ -5,30 +5,30 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from consumer.fleet.cloud.cron import Schedule
 from consumer.fleet.cloud.metricmath import Query, Source
 from consumer.fleet.cloud.scaling import TargetTracking
+from consumer.fleet.need import MARGIN
+from consumer.fleet.planning.overrides import EARLY, FREE
+from consumer.fleet.planning.workload import HOUR
+from consumer.fleet.rehearsal import published
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
-
+    from consumer.fleet.cloud.scaling import Policy
     from consumer.fleet.rehearsal.day import Scene
-    from consumer.fleet.rehearsal.setup import Setup
+    from consumer.fleet.rehearsal.subject import Setup
 
-AHEAD, FREE = 180.0, 900.0  # seconds before and after the window's start: opened; free to go to zero (overrides.py)
-HOUR = 3600.0
 BUSY = 60.0  # percent: the target of CPU scaling that its documentation shows
-VISIBLE = Source("AWS/SQS", "ApproximateNumberOfMessagesVisible", (), "Maximum")
-CPU = Source("AWS/ECS", "CPUUtilization", (), "Average")
-TASKS = Source("AWS/ECS", "CPUUtilization", (), "SampleCount")
+VISIBLE = Source(*published.VISIBLE, (), "Maximum")
+CPU = Source(*published.CPU, (), "Average")
+TASKS = Source(*published.CPU, (), "SampleCount")
 
 
 def fixed(ours: Setup, scene: Scene) -> Setup:
     """As many containers as an average day needs, from the window's start until its end."""
     work = scene.arrivals.count * scene.durations.mean / ours.deployed.slots
-    count = math.ceil(work / (0.95 * (scene.deadline - scene.start)))
+    count = math.ceil(work / ((1 - MARGIN) * (scene.deadline - scene.start)))
     return _bounded(ours, scene, "fixed fleet", count, count)
 
 
@@ -53,28 +53,28 @@ def cpu(ours: Setup, scene: Scene) -> Setup:
 def _tracking(ours: Setup, scene: Scene, name: str, tracking: TargetTracking) -> Setup:
     """Give a fleet that opens with one container, and may go to zero as ours may."""
     bounded = _bounded(ours, scene, name, 1, ours.deployed.most)
-    opened, closed = bounded.schedules
-    free = Schedule("free", _cron(scene.start + FREE), opened.zone, 0, None)
-    return replace(bounded, policies=(tracking,), schedules=(opened, free, closed))
+    opened, closed = bounded.deployment.schedules
+    free = Schedule("free", _cron(scene.start + FREE), ours.zone, 0, None)
+    return _with(bounded, name, (opened, free, closed), (tracking,))
 
 
 def _bounded(ours: Setup, scene: Scene, name: str, least: int, most: int) -> Setup:
     """Give a fleet that is open for the window, and keeps to no rule in it."""
-    zone = _zone(ours.zone)
     schedules = (
-        Schedule("open", _cron(scene.start - AHEAD), zone, least, most),
-        Schedule("close", _cron(scene.deadline), zone, 0, 0),
+        Schedule("open", _cron(scene.start - EARLY), ours.zone, least, most),
+        Schedule("close", _cron(scene.deadline), ours.zone, 0, 0),
     )
-    return replace(ours, name=name, policies=(), alarms=(), schedules=schedules, warnings=frozenset())
+    return _with(ours, name, schedules)
+
+
+def _with(ours: Setup, name: str, schedules: tuple[Schedule, ...], policies: tuple[Policy, ...] = ()) -> Setup:
+    deployment = replace(ours.deployment, policies=policies, alarms=(), schedules=schedules)
+    return replace(ours, name=name, deployment=deployment)
 
 
 def _cron(seconds: float) -> str:
     minute = int(seconds // 60)
     return f"cron({minute % 60} {minute // 60 % 24} * * ? *)"
-
-
-def _zone(zone: tzinfo) -> ZoneInfo:
-    return zone if isinstance(zone, ZoneInfo) else ZoneInfo("UTC")
 
 
 def others(ours: Setup, scene: Scene) -> tuple[Setup, ...]:

@@ -12,12 +12,14 @@ from consumer.fleet.rehearsal.containers import Container
 if TYPE_CHECKING:
     from consumer.clock import Dice
     from consumer.fleet.rehearsal.events import Events
-    from consumer.fleet.rehearsal.faults import Platform
-    from consumer.fleet.rehearsal.setup import Deployed
-    from consumer.fleet.rehearsal.work import Work
+    from consumer.fleet.rehearsal.platform import Platform
+    from consumer.fleet.rehearsal.queue import Work
+    from consumer.fleet.rehearsal.subject import Deployed
 
-LEASE = 1080.0  # seconds of protection against scale-in, with the default time limit
-RENEW = 60.0  # seconds of it after which it is asked for again
+RENEW = 60.0  # seconds of protection after which it is asked for again
+GAP = 10.0  # seconds with nothing in hand before it is given back
+POLL = 20.0  # seconds of a long poll, which a process that is told to stop awaits (CONSUMER_WAIT_TIME_SECONDS)
+ENDING = 1.0  # seconds from the end of a container's last process to its own: the agent's last pass
 MOST = 2.0  # containers during a deployment, for each one wanted (MaximumPercent)
 
 
@@ -44,7 +46,7 @@ class Service:
         self.deploying = False
         self._protected = 0
         self._events, self._work, self._platform, self._dice = events, work, platform, dice
-        self._slots, self._drain = deployed.slots, deployed.drain
+        self._slots, self._drain, self._lease = deployed.slots, deployed.drain, deployed.lease
         self._base, self._spot = deployed.base, deployed.spot
         work.taken, work.idled = self._taken, self._idled
 
@@ -105,7 +107,7 @@ class Service:
         seconds = least + (most - least) * self._dice.random()
         spots = sum(one.spot for one in self.live)
         spot = len(self.live) - spots >= self._base and spots < self._spot * (len(self.live) + 1 - self._base) - 1e-9
-        one = Container(self.launched, self.revision, spot, self._slots, begun + platform.unpulled * seconds)
+        one = Container(self.revision, spot, self._slots, begun + platform.unpulled * seconds)
         self.launched += 1
         self.live.append(one)
         self.peak = max(self.peak, len(self.live))
@@ -127,11 +129,18 @@ class Service:
         """Tell it to stop: what is in hand has the drain's seconds."""
         one.leaving = True
         self._unprotect(one)
+        polls = one.takes
         self._work.close(one)
         if one.busy:
             self._events.at(self._events.now + self._drain, self._end, one)
+        elif one.ready:
+            self._events.at(self._events.now + self._last_poll(one) * polls + ENDING, self._end, one)
         else:
             self._end(one)
+
+    def _last_poll(self, one: Container) -> float:
+        """Give the seconds until the last of its polls ends; each is anywhere between its beginning and its end."""
+        return POLL * float(self._dice.random() ** (1.0 / one.slots))
 
     def _end(self, one: Container) -> None:
         if one.gone:
@@ -148,7 +157,8 @@ class Service:
             self.bill.on_demand += paid
 
     def _taken(self, one: Container) -> None:
-        if not one.leaving:
+        one.idle = None
+        if not one.leaving and one.protected is None:
             self._ask(one)
 
     def _ask(self, one: Container) -> None:
@@ -164,13 +174,20 @@ class Service:
                 self._reopen(one)
         else:
             self._quieten(one, "blocked")
-            if now - one.renewed >= LEASE:
+            if now - one.renewed >= self._lease:
                 self._unprotect(one)
 
     def _idled(self, one: Container) -> None:
-        self._unprotect(one)
         if one.leaving:
             self._end(one)
+        else:
+            one.idle = self._events.now
+            self._events.at(one.idle + GAP, self._give_back, one, one.idle)
+
+    def _give_back(self, one: Container, idle: float) -> None:
+        """End a protection, unless the container has had something in hand since."""
+        if one.idle == idle:
+            self._unprotect(one)
 
     def _unprotect(self, one: Container) -> None:
         if one.protected is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -123,6 +124,14 @@ async def test_what_has_been_measured_outweighs_what_was_expected_also_of_proces
     assert scene.estimate["seconds_per_message"] == (20_000 + 10_000 + 50 * 100) / 200
 
 
+async def test_no_run_is_expected_to_take_longer_than_its_time_limit(tmp_path: Path, clock: FakeClock) -> None:
+    clock.freeze_jump(0.4)
+    limited = Scene(tmp_path, clock, expected_seconds=100.0, time_limit=120.0, deadline=time(23, 40))
+    limited.found = Counts(0, 16, 0)
+    await limited.minute()
+    assert limited.estimate["empty_at"] - limited.clock.time() == pytest.approx(130, abs=2)
+
+
 async def test_the_container_says_that_nothing_is_needed_after_two_counts_of_nothing_a_minute_apart(
     scene: Scene,
 ) -> None:
@@ -213,5 +222,16 @@ async def test_an_old_estimate_is_none(scene: Scene) -> None:
     await scene.look()
     assert scene.estimate
     assert estimate.read(scene.folder, scene.clock.time() + 151) is None
-    (scene.folder / "estimate").write_text("half of")
+
+
+@pytest.mark.parametrize("text", ["half of", "[1]", "null", "{}", '{"at": 1}', '{"at": "now"}', "[" * 100_000, "\xff"])
+async def test_what_is_no_estimate_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "estimate").write_text(text, "latin-1")
+    assert estimate.read(tmp_path, 1.0) is None
+
+
+async def test_an_estimate_with_a_word_for_a_number_is_none(scene: Scene) -> None:
+    await scene.look()
+    found = {**scene.estimate, "deadline": "soon"}
+    (scene.folder / "estimate").write_text(json.dumps(found))
     assert estimate.read(scene.folder, scene.clock.time()) is None

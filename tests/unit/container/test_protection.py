@@ -123,7 +123,7 @@ async def test_protection_is_renewed_while_there_is_work_long_before_it_ends(sce
     assert scene.asked == [(0, 10), (60, 10), (120, 10), (180, 10)]
 
 
-@pytest.mark.parametrize(("longest", "minutes"), [(60, 10), (480, 10), (910, 18), (40_000, 669), (200_000, 2880)])
+@pytest.mark.parametrize(("longest", "minutes"), [(60, 10), (480, 10), (910, 18), (7080, 120), (40_000, 120)])
 async def test_what_is_received_just_before_a_refusal_can_take_its_time_limit(
     scene: Scene, longest: float, minutes: int
 ) -> None:
@@ -207,9 +207,10 @@ async def test_a_task_without_a_service_is_told_apart_and_works_on(scene: Scene)
     [
         (Task("eu-west-1", "fleet", "drain", "consumer:7", stopping=True), STEADY, "its task is to stop"),
         (OURS, Service(3, "consumer:8", deploying=True), "consumer:8 is deployed"),
+        (OURS, Service(0, "consumer:7", deploying=False), "the service wants no container"),
     ],
 )
-async def test_no_more_is_taken_once_the_task_is_to_stop_or_a_newer_one_is_deployed(
+async def test_no_more_is_taken_once_the_container_is_to_go_and_what_is_in_hand_has_the_rest_of_the_lease(
     scene: Scene, found: Task, wants: Service, why: str
 ) -> None:
     scene.busy()
@@ -217,13 +218,49 @@ async def test_no_more_is_taken_once_the_task_is_to_stop_or_a_newer_one_is_deplo
     scene.found, scene.wants = found, wants
     await scene.look(70)
     assert scene.quiet == why
-    await scene.look(600)
-    assert {minutes for _, minutes in scene.asked} == {10}, "what is in hand keeps its protection"
-    assert scene.asked[-1][0] > 600
     renewed = len(scene.asked)
+    await scene.look(4 * 3600)
+    assert len(scene.asked) == renewed, "though it was granted, and would be again"
     scene.idle()
     await scene.look(600)
-    assert [minutes for _, minutes in scene.asked[renewed:]] == [None], "then it is given back for good"
+    assert [minutes for _, minutes in scene.asked[renewed:]] == [None], "given back for good"
+
+
+async def test_what_was_received_before_the_word_to_go_is_protected_once(scene: Scene) -> None:
+    scene.wants = Service(3, "consumer:8", deploying=True)
+    await scene.look(5)
+    scene.busy()
+    await scene.look(600)
+    assert scene.asked == [(5, 10)]
+
+
+@pytest.mark.parametrize("wants", [Service(3, "consumer:8", deploying=True), Service(0, "consumer:7", deploying=False)])
+async def test_a_container_that_is_wanted_again_goes_on_and_is_protected_anew(scene: Scene, wants: Service) -> None:
+    scene.busy()
+    await scene.look(61)
+    scene.wants = wants
+    await scene.look(1200)
+    assert scene.quiet
+    scene.wants, before = STEADY, len(scene.asked)
+    await scene.look(70)
+    assert scene.quiet is None
+    await scene.look(60)
+    assert {minutes for _, minutes in scene.asked[before:]} == {10}
+
+
+async def test_what_is_refused_while_the_container_is_to_go_is_not_asked_for_again(scene: Scene) -> None:
+    scene.busy()
+    await scene.look(61)
+    scene.answer = BLOCKED
+    await scene.look(120)
+    asked = len(scene.asked)
+    await scene.look(120)
+    assert len(scene.asked) == asked + 2, "each minute, whether the refusal is taken back"
+    scene.wants = Service(0, "consumer:7", deploying=False)
+    await scene.look(61)
+    asked = len(scene.asked)
+    await scene.look(600)
+    assert len(scene.asked) == asked
 
 
 async def test_a_deployment_that_is_rolled_back_has_the_container_work_again(scene: Scene) -> None:
@@ -243,16 +280,26 @@ async def test_protection_lasts_while_the_service_wants_containers_like_this_one
 
 
 @pytest.mark.parametrize("wants", [Unanswered("AccessDenied"), Service(3, "consumer:7", deploying=True)])
-async def test_without_such_a_word_protection_has_a_gap_after_two_hours(
-    scene: Scene, wants: Service | Unanswered
+@pytest.mark.parametrize(("longest", "works", "ends"), [(300, 6600, 7200), (910, 6120, 7200), (40_000, 1800, 9000)])
+async def test_without_such_a_word_protection_ends_after_two_hours_whatever_is_in_hand(
+    scene: Scene, wants: Service | Unanswered, longest: float, works: int, ends: int
 ) -> None:
-    scene.wants = wants
+    scene.wants, scene.longest = wants, longest
+    scene.begin()
     scene.busy()
-    await scene.look(7200)
+    await scene.look(works)
     assert scene.quiet is None
     await scene.look(10)
     assert "two hours" in (scene.quiet or "")
-    await scene.look(290)
+    await scene.look(4 * 3600)
+    last, minutes = scene.asked[-1]
+    assert last + 60 * (minutes or 0) <= ends, "it is not renewed any longer"
+
+
+async def test_once_all_is_done_there_is_a_gap_and_then_two_hours_more(scene: Scene) -> None:
+    scene.wants = Unanswered("AccessDenied")
+    scene.busy()
+    await scene.look(6900)
     scene.idle()
     await scene.look(10)
     assert scene.asked[-1][1] is None
@@ -260,8 +307,21 @@ async def test_without_such_a_word_protection_has_a_gap_after_two_hours(
     await scene.look(11)
     assert scene.quiet is None
     scene.busy()
-    await scene.look(7000)
-    assert scene.quiet is None, "and two hours more"
+    await scene.look(6600)
+    assert scene.quiet is None
+
+
+async def test_the_number_that_the_service_wanted_is_not_believed_for_ever(scene: Scene) -> None:
+    await scene.look(1)
+    scene.wants = Service(0, "consumer:7", deploying=False)
+    await scene.look(70)
+    assert scene.wanted.desired == 0
+    scene.wants = Unanswered("no route")
+    await scene.look(500)
+    assert scene.wanted.desired == 0
+    await scene.look(200)
+    assert scene.wanted.desired is None
+    assert scene.quiet is None
 
 
 async def test_a_new_agent_takes_over_what_the_one_before_it_has_said(scene: Scene) -> None:

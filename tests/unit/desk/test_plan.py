@@ -127,8 +127,25 @@ def test_a_machine_reads_the_same_plan(said: Any) -> None:
 
 def test_the_template_s_defaults_are_the_plan_for_the_standard_day(said: Any) -> None:
     planned = json.loads(said("--json")[1])["parameters"]
-    defaults = template.resolved(template.file().read_text())[0]
+    defaults = template.resolved(template.text_of())[0]
     assert {name: defaults[name] for name in planned} == planned
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit"), [("30..300", 900), ("450", 900), ("451", 960), ("1200", 2400), ("1200..19801", 39_600)]
+)
+def test_a_run_may_take_twice_the_longest_and_a_plan_says_where_that_is_more_than_usual(
+    said: Any, seconds: str, limit: int
+) -> None:
+    page = said("--seconds", seconds, "--by", "22:00")[1]
+    assert f" TimeLimit={limit} " in page
+    assert ("usually each is ended after 900" in page) is (limit != 900)
+
+
+@pytest.mark.parametrize("by", ["04:10", "04:16", "22:00"])
+def test_what_a_plan_says_can_be_deployed_however_short_or_long_its_window_is(said: Any, by: str) -> None:
+    planned = json.loads(said("--seconds", "10", "--by", by, "--json")[1])["parameters"]
+    assert template.read(**planned).settings["CONSUMER_DEADLINE"] == by
 
 
 @pytest.mark.parametrize(
@@ -152,8 +169,8 @@ def test_what_is_impossible_ends_with_1_and_the_reason(said: Any, more: list[str
         (["--region", "mars"], "--region: expected one of ap-northeast-1"),
         (["--prices", "/none"], "--prices: expected a file that can be read"),
         (["--calibrated", "/none"], "--calibrated: expected a JSON file"),
-        (["--by", "04:00"], "--by: expected an hour or more before the next --from; got --from 04:00 --by 04:00"),
-        (["--by", "03:01"], "--by: expected an hour or more"),
+        (["--by", "04:00"], "--by: expected at most 18 hours after --from"),
+        (["--by", "22:01"], "got --from 04:00 --by 22:01"),
     ],
 )
 def test_what_makes_no_sense_ends_with_64(said: Any, more: list[str], reason: str) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 DAY = ["rehearse", "--messages", "400", "--seconds", "30..300", "--from", "04:00", "--by", "09:00"]
 
 
+UNSEEN = ["--messages", "2000", "--more", "2", "--gap", "12h"]  # no alarm hears of what is left, and none scales
+
+
 def rehearsed(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> dict[str, Any]:
     assert cli.main([*DAY, "--json", *words]) == code
     found = json.loads(capsys.readouterr().out)
@@ -99,6 +102,33 @@ def test_the_template_s_parameters_can_be_set(capsys: pytest.CaptureFixture[str]
     assert not found["days"][0]["feasible"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "TimeLimit=299"], "ours: TimeLimit: expected no run of more than its 299 s; got a run of 300 s"),
+        (["--longer", "4"], "got a run of 1,200 s"),
+        (["--set", "TimeLimit=500", "--hard"], "2 x the seconds: TimeLimit"),
+        (["--from", "04:00", "--by", "23:00"], "--by: expected at most 18 hours after --from"),
+        (["--set", "CloseTime=08:00"], "in this order"),
+    ],
+)
+def test_a_day_that_would_not_be_so_when_deployed_is_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*DAY, *words]) == 64
+    assert said in capsys.readouterr().err
+
+
+def test_messages_that_were_measured_are_held_against_the_time_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    took = tmp_path / "took"
+    took.write_text("60\n1000\n")
+    assert cli.main([*DAY, "--trace", str(took)]) == 64
+    assert "TimeLimit=1020 or more" in capsys.readouterr().err
+    assert cli.main([*DAY, "--trace", str(took), "--set", "TimeLimit=1020", "--by", "20:00"]) == 0
+
+
 def test_an_unknown_parameter_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*DAY, "--set", "Procesess=1"]) == 64
     assert "did you mean Processes" in capsys.readouterr().err
@@ -132,8 +162,10 @@ def test_faults_are_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> No
     assert day["started"] > day["peak_containers"] / 2
 
 
-@pytest.mark.parametrize("name", ["day.png", "day.html"])
-@pytest.mark.parametrize("words", [["--days", "1"], ["--days", "2"], ["--policies"]])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("day.png", ["--days", "1"]), ("days.html", ["--days", "2"]), ("policies.png", ["--policies"])],
+)
 def test_it_is_drawn(name: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / name
     assert cli.main([*DAY, *words, "--plot", str(file)]) == 0
@@ -182,7 +214,7 @@ def test_what_the_day_says_is_no_parameter_to_set(name: str, option: str, capsys
 
 
 def test_nobody_was_told_of_a_missed_day_is_said_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([*DAY, "--set", "CloseTime=04:10", "--set", "FreeTime=04:05"]) == 1
+    assert cli.main([*DAY, *UNSEEN]) == 1
     shown = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
     assert shown["told"].strip() == "nobody was"
 
@@ -199,7 +231,7 @@ def test_missed_and_impossible_days_are_told_apart(capsys: pytest.CaptureFixture
     assert [impossible[one] for one in names] == ["0", "0", "2"]
     assert (impossible["told in time"], impossible["done"]) == ("2", "0")
     assert {impossible[one] for one in ("of least", "p99", "hours", "$ a day")} == {"-"}, "less work is no cheaper"
-    missed = counts("--set", "CloseTime=04:30", "--set", "OpenTime=03:57")
+    missed = counts(*UNSEEN)
     assert [missed[one] for one in names] == ["0", "2", "0"]
 
 

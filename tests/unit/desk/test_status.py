@@ -96,6 +96,14 @@ def test_why_a_process_receives_nothing_is_said(tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.usefixtures("sqs")
+def test_a_file_that_is_no_estimate_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    live(tmp_path)
+    (tmp_path / "estimate").write_text("[1]")
+    assert status.main(Namespace(json=False)) == 0
+    assert "deadline" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("sqs")
 def test_a_life_that_is_over_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pulse = live(tmp_path)
     pulse.path.rename(path_of(tmp_path, {**pulse.facts, "start_ticks": 7}))

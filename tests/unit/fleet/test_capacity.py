@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from consumer.fleet.cloud.sizes import SIZES, Size
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LITTLE = 1e-6  # seconds that a sum of fractions may be off
 
+few = settings(max_examples=20)  # each plans all sizes and counts of processes
+
 
 def list_scheduled(seconds: Iterable[float], slots: int) -> float:
     """Give the time when the last run ends, each started as soon as a slot is free."""
@@ -44,6 +46,7 @@ def test_in_whatever_order_messages_come_all_are_done_when_the_plan_says(data: s
     assert list_scheduled(seconds, slots) <= capacity.makespan(load, slots) + LITTLE
 
 
+@few
 @given(load=workloads(), figures=calibrations)
 def test_the_planned_fleet_is_done_before_the_deadline(load: Workload, figures: Calibration) -> None:
     for fleet in capacity.fleets(load, figures, Limits()):
@@ -111,6 +114,7 @@ def test_more_messages_never_cost_less(load: Workload, figures: Calibration, mor
             assert bills[0].after_free <= bills[1].after_free
 
 
+@few
 @given(load=workloads(), figures=calibrations, concurrency=st.integers(1, 8))
 def test_every_planned_container_is_one_of_fargate_s_and_holds_its_processes(
     load: Workload, figures: Calibration, concurrency: int
@@ -124,6 +128,7 @@ def test_every_planned_container_is_one_of_fargate_s_and_holds_its_processes(
         assert 1 <= fleet.containers <= fleet.most <= capacity.MOST_CONTAINERS
 
 
+@few
 @given(load=workloads(), connections=st.integers(1, 5000), parallel=st.integers(1, 5000))
 def test_no_limit_is_ever_passed_on_bad_days_neither(load: Workload, connections: int, parallel: int) -> None:
     for fleet in capacity.fleets(load, Calibration(), Limits(connections, parallel)):
@@ -131,6 +136,7 @@ def test_no_limit_is_ever_passed_on_bad_days_neither(load: Workload, connections
         assert fleet.most * fleet.shape.slots <= min(parallel, capacity.IN_FLIGHT)
 
 
+@few
 @given(load=workloads())
 def test_what_is_recommended_costs_hardly_more_than_the_cheapest(load: Workload) -> None:
     fleets = capacity.fleets(load, TOKYO.figures, Limits())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from consumer import clock
 from consumer.fleet.rehearsal.arrivals import Arrivals, Burst, Given, Trickle
 from consumer.fleet.rehearsal.durations import Between, Durations, Lognormal, Trace
-from consumer.fleet.rehearsal.ideal import ideal
+from consumer.fleet.rehearsal.lowerbound import ideal
 
 HOUR = 3600.0
 GIVEN = Given(array("d", [1.0, 2.0, 2.0, 5.0]))

@@ -42,7 +42,7 @@ def test_containers_that_run_are_kept_while_there_are_messages_for_all(
     backlog: Backlog, pace: Pace, fleet: Fleet, left: float
 ) -> None:
     useful = math.ceil(backlog.total / fleet.slots)
-    assert needed(backlog, pace, fleet, left).containers >= min(fleet.running, useful)
+    assert needed(backlog, pace, fleet, left).containers >= min(fleet.desired, useful)
 
 
 @given(backlogs, paces, fleets, lefts)
@@ -57,11 +57,11 @@ def test_what_is_asked_for_is_enough_by_a_margin_though_it_starts_late(
     backlog: Backlog, pace: Pace, fleet: Fleet, left: float
 ) -> None:
     asked = needed(backlog, pace, fleet, left).containers
-    if asked in {0, math.ceil(backlog.total / fleet.slots)}:
+    if asked in {0, math.ceil(backlog.total / fleet.slots)} or not (backlog.visible or backlog.delayed):
         return  # nothing to do, or more would be of no use
     work = (backlog.visible + backlog.delayed + backlog.in_flight / 2) * pace.mean / fleet.slots
     usable = left * (1 - MARGIN) - pace.longest
-    done = min(asked, fleet.running) * usable + max(0, asked - fleet.running) * (usable - LAG)
+    done = min(asked, fleet.desired) * usable + max(0, asked - fleet.desired) * (usable - LAG)
     assert done >= work * (1 - 1e-9) or asked == 1
 
 
@@ -107,6 +107,25 @@ def test_many_messages_do() -> None:
     assert pace is not None
     assert pace.mean == pytest.approx(330.0, rel=0.01)
     assert pace.longest == pytest.approx(2 * pace.mean)
+
+
+@given(st.integers(1, 500), paces, fleets, lefts)
+def test_once_all_is_in_hand_the_longest_run_is_all_that_is_waited_for(
+    in_hand: int, pace: Pace, fleet: Fleet, left: float
+) -> None:
+    need = needed(Backlog(0, 0, in_hand), pace, fleet, left)
+    if in_hand <= fleet.slots * fleet.desired:
+        assert need.eta == pace.longest
+        assert need.verdict == ("late" if left < pace.longest else "on track")
+    else:
+        assert need.eta > pace.longest, "some wait for their next attempt"
+
+
+def test_no_run_is_taken_to_be_longer_than_it_may_be() -> None:
+    assert Pace.of(0, 0.0, 0.0, expected=600.0, limit=910.0) == Pace(600.0, 910.0)
+    assert Pace.of(0, 0.0, 0.0, expected=100.0, limit=910.0) == Pace(100.0, 200.0)
+    assert Pace.of(100, 10_000.0, 950.0, expected=None, limit=910.0) == Pace(100.0, 950.0), "one has been"
+    assert Pace.of(0, 0.0, 0.0, expected=2400.0, limit=910.0) == Pace(2400.0, 2400.0)
 
 
 def test_the_longest_that_was_seen_counts() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from consumer.fleet.cloud.sizes import Size
 from consumer.fleet.planning import capacity, price
@@ -142,6 +142,7 @@ def test_what_no_number_of_containers_does_has_no_bill() -> None:
     assert of(hurried)["batch"].note == "not in time, whatever the number"
 
 
+@settings(max_examples=20)
 @given(load=workloads())
 def test_arm_is_cheaper_than_x86_and_spot_than_either_and_leaving_early_than_staying(load: Workload) -> None:
     fleets = capacity.fleets(load, TOKYO.figures, Limits())
@@ -156,6 +157,7 @@ def test_arm_is_cheaper_than_x86_and_spot_than_either_and_leaving_early_than_sta
         assert day["fargate_arm"] <= day["fixed"]
 
 
+@settings(max_examples=20)
 @given(load=workloads())
 def test_more_processes_in_a_container_never_cost_more_than_one(load: Workload) -> None:
     fleets = capacity.fleets(load, TOKYO.figures, Limits())

@@ -36,6 +36,7 @@ def test_the_usual_day_is_deployed_as_it_was_planned() -> None:
         "SpotWeight": "0",
         "AssignPublicIp": "ENABLED",
         "ExpectedSeconds": "165",
+        "TimeLimit": "900",
         "TimeZone": "Asia/Tokyo",
         "OpenTime": "03:57",
         "FreeTime": "04:15",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from consumer.errors import ImpossibleError
 from consumer.fleet.planning import capacity
@@ -42,6 +42,7 @@ def test_a_bound_that_nobody_has_named_is_none() -> None:
     assert not {"connections", "parallel"} & shares(Request(USUAL, TOKYO)).keys()
 
 
+@settings(max_examples=20)
 @given(load=workloads())
 def test_no_recommended_fleet_passes_a_bound(load: Workload) -> None:
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 
 from consumer import clock
-from consumer.fleet.rehearsal import work
+from consumer.container import protection
+from consumer.fleet.planning.workload import BETWEEN
+from consumer.fleet.rehearsal import queue
 from consumer.fleet.rehearsal.durations import Between
 from consumer.fleet.rehearsal.events import Events
-from consumer.fleet.rehearsal.faults import Faults, Platform
-from consumer.fleet.rehearsal.service import LEASE, Service
-from consumer.fleet.rehearsal.work import TURNAROUND, Work
+from consumer.fleet.rehearsal.faults import Faults
+from consumer.fleet.rehearsal.platform import Platform
+from consumer.fleet.rehearsal.queue import Work
+from consumer.fleet.rehearsal.service import ENDING, POLL, Service
 from support.rehearsals import DEPLOYED
 
 PLATFORM = Platform(start=(60.0, 60.0))
@@ -23,10 +27,10 @@ PLATFORM = Platform(start=(60.0, 60.0))
 class Rig:
     """A service with four slots in a container, and a queue whose messages all take as long."""
 
-    def __init__(self, seconds: float = 100.0, **deployed: Any) -> None:
+    def __init__(self, seconds: float = 100.0, faults: Faults | None = None, **deployed: Any) -> None:
         self.events = Events(0.0)
         rolled = partial(clock.dice, 1)
-        self.work = Work(self.events, Between(seconds, seconds, seconds), Faults(), rolled)
+        self.work = Work(self.events, Between(seconds, seconds, seconds), faults or Faults(), rolled)
         shape = replace(DEPLOYED, slots=4, **deployed)
         self.service = Service(self.events, self.work, PLATFORM, rolled("platform"), shape)
 
@@ -50,7 +54,7 @@ class Rig:
 
 
 def test_no_more_is_handed_out_than_sqs_lets_be_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "IN_FLIGHT", 6)
+    monkeypatch.setattr(queue, "IN_FLIGHT", 6)
     rig = Rig()
     rig.have(2)
     rig.work.arrive(20)
@@ -60,7 +64,7 @@ def test_no_more_is_handed_out_than_sqs_lets_be_in_flight(monkeypatch: pytest.Mo
 
 
 def test_where_one_who_ends_takes_no_more_another_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "IN_FLIGHT", 4)
+    monkeypatch.setattr(queue, "IN_FLIGHT", 4)
     rig = Rig()
     rig.have(1)
     rig.work.arrive(20)
@@ -88,11 +92,52 @@ def test_what_is_idle_is_stopped_and_what_is_busy_is_not() -> None:
     rig.work.arrive(1)
     rig.service.want(0)
     rig.service.look()
-    assert [one.busy for one in rig.service.live] == [1]
-    rig.until(161)
+    assert sorted((one.busy, one.leaving) for one in rig.service.live) == [(0, True), (0, True), (1, False)]
+    rig.until(169)
     rig.service.look()
+    assert any(not one.leaving for one in rig.service.live), "it is protected for some seconds more"
+    rig.until(171)
+    rig.service.look()
+    rig.until(171 + POLL + ENDING)
     assert not rig.service.live
     assert rig.work.succeeded == 1
+
+
+def test_protection_lasts_while_messages_come_with_short_gaps() -> None:
+    rig = Rig(seconds=20)
+    rig.have(1)
+    rig.work.arrive(1)
+    rig.until(89)
+    rig.work.arrive(1)
+    rig.until(91)
+    rig.service.want(0)
+    rig.service.look()
+    assert not rig.service.live[0].leaving
+
+
+def test_what_is_stopped_while_idle_awaits_its_last_poll_and_is_paid_for_it() -> None:
+    rig = Rig()
+    rig.have(100)
+    rig.until(120)
+    rig.service.want(0)
+    rig.service.look()
+    rig.work.arrive(1)
+    rig.until(120 + POLL + ENDING)
+    assert not rig.service.live
+    assert rig.work.visible == 1, "and it takes nothing meanwhile"
+    lasting = rig.service.bill.seconds / 100 - (120 - 18)
+    assert lasting == pytest.approx(ENDING + POLL * 4 / 5, rel=0.1)  # the last of four polls, on average
+
+
+def test_what_takes_nothing_has_no_poll_to_await() -> None:
+    rig = Rig(seconds=100)
+    rig.have(2)
+    rig.service.desired = 1
+    rig.work.arrive(8)  # one of the two is refused its protection
+    rig.until(170)
+    rig.service.look()
+    rig.until(170 + ENDING)
+    assert len(rig.service.live) == 1
 
 
 def test_what_has_not_started_is_stopped_first_and_never_takes_anything() -> None:
@@ -131,12 +176,16 @@ def test_a_refusal_ends_when_more_are_wanted_again() -> None:
     assert rig.work.visible == 0
 
 
-def test_a_protection_that_is_not_renewed_ends_with_its_lease() -> None:
-    rig = Rig(seconds=5000)
+@pytest.mark.parametrize(("limit", "minutes"), [(910, 18), (1810, 33), (11, 10), (39_610, 120)])
+def test_a_protection_that_is_not_renewed_ends_with_its_lease(limit: float, minutes: int) -> None:
+    """As many minutes as container/protection.py asks for."""
+    asked = math.ceil((limit + 2 * protection.RENEW) / 60)
+    assert minutes == min(protection.MOST, max(protection.LEAST, asked))
+    rig = Rig(seconds=10_000, limit=limit)
     rig.have(2)
     rig.work.arrive(8)
     rig.service.want(1)
-    rig.minutes(int(LEASE // 60) - 1)
+    rig.minutes(minutes - 1)
     assert not any(one.leaving for one in rig.service.live)
     rig.minutes(2)
     assert sum(one.leaving for one in rig.service.live) == 1
@@ -156,6 +205,16 @@ def test_what_the_drain_has_no_time_for_is_visible_at_once_and_runs_again() -> N
     assert rig.work.succeeded == 4
 
 
+@pytest.mark.parametrize("fault", ["failing", "crashing"])
+def test_what_is_in_hand_is_given_back_however_it_would_have_ended(fault: str) -> None:
+    rig = Rig(seconds=10_000, faults=Faults(**{fault: 1.0}), spot=1.0)
+    rig.have(1)
+    rig.work.arrive(4)
+    rig.service.interrupt()
+    rig.until(60 + 96)
+    assert (rig.work.visible, rig.work.hidden, rig.work.interrupted) == (4, 0, 4)
+
+
 def test_a_container_that_is_told_to_stop_leaves_when_it_is_done() -> None:
     rig = Rig(seconds=50, spot=1.0)
     rig.have(1)
@@ -173,7 +232,9 @@ def test_a_container_is_billed_for_a_minute_at_least_and_not_before_the_pull() -
     rig.service.want(0)
     rig.service.look()
     assert rig.service.bill.seconds == 0  # it was stopped before its image was pulled
-    rig.have(1)
+    rig.service.want(1)
+    rig.service.look()
+    rig.until(30)
     rig.service.want(0)
     rig.service.look()
     assert rig.service.bill.on_demand == 60
@@ -216,5 +277,5 @@ def test_a_slot_takes_the_next_message_as_soon_as_it_is_free() -> None:
     rig = Rig(seconds=10)
     rig.have(1)
     rig.work.arrive(100)
-    rig.until(60 + 5 * (10 + TURNAROUND) + 1)
+    rig.until(60 + 5 * (10 + BETWEEN) + 1)
     assert rig.work.succeeded == 20

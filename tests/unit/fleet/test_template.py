@@ -11,7 +11,7 @@ from consumer.errors import TemplateError
 from consumer.fleet.cloud.cron import Schedule
 from consumer.fleet.cloud.intrinsics import Resolver, loaded
 from consumer.fleet.cloud.scaling import Step, StepPolicy, Target, TargetTracking
-from consumer.fleet.cloud.template import Deployment, read
+from consumer.fleet.cloud.template import Deployment, read, text_of
 
 if TYPE_CHECKING:
     from consumer.fleet.cloud.alarms import Alarm
@@ -28,7 +28,7 @@ def test_what_the_parameters_say_is_what_is_deployed() -> None:
         Cpu=2048, Memory=4096, Processes=32, Concurrency=2, StopTimeout=90, MaxContainers=7, Architecture="X86_64"
     )
     assert (deployment.cpu, deployment.memory_mib, deployment.architecture) == (2048, 4096, "X86_64")
-    assert (deployment.processes, deployment.slots, deployment.most) == (32, 64, 7)
+    assert (deployment.slots, deployment.most) == (64, 7)
     assert deployment.stop_timeout == 90
     assert deployment.target == Target(0, 7, 0)
     assert deployment.settings["CONSUMER_MAX_CONTAINERS"] == "7"
@@ -36,7 +36,9 @@ def test_what_the_parameters_say_is_what_is_deployed() -> None:
 
 
 def test_the_day_is_opened_freed_and_closed_in_the_users_time_zone() -> None:
-    deployment = read(TimeZone="Asia/Tokyo", OpenTime="22:05", FreeTime="22:30", CloseTime="06:00", OpenContainers=3)
+    deployment = read(
+        TimeZone="Asia/Tokyo", OpenTime="22:05", FreeTime="22:30", Deadline="05:30", CloseTime="06:00", OpenContainers=3
+    )
     found = {one.name: (one.cron, one.zone.key, one.minimum, one.maximum) for one in deployment.schedules}
     assert found == {
         "open": ("cron(05 22 * * ? *)", "Asia/Tokyo", 3, 5),
@@ -77,7 +79,7 @@ def test_parameters_reach_into_alarms_and_expressions() -> None:
 
 
 def test_the_template_can_be_a_file_of_ones_own() -> None:
-    assert read(SHIPPED) == read() == read(SHIPPED.read_text()) == read(str(SHIPPED))
+    assert read() == read(SHIPPED.read_text()) == read(text_of(SHIPPED))
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,18 @@ def test_the_template_can_be_a_file_of_ones_own() -> None:
         ({"OpenTime": "4 am"}, "OpenTime: expected a text such as"),
         ({"OpenContainers": 6}, "schedule open: the least, 6, is more than the most, 5"),
         ({"SpotWeight": 0, "OnDemandWeight": 0}, "one of them must be more than 0"),
+        (
+            {"Deadline": "10:00"},
+            "OpenTime, FreeTime, Deadline, CloseTime in this order.*got .*Deadline=10:00 CloseTime=09:30",
+        ),
+        ({"CloseTime": "08:59"}, "in this order"),
+        ({"CloseTime": "03:00", "Deadline": "03:58"}, "in this order"),
+        ({"OpenTime": "04:16"}, "in this order"),
+        ({"OpenTime": "04:15"}, "in this order"),
+        ({"FreeTime": "09:00"}, "in this order"),
+        ({"AlarmEmail": "notmail"}, "AlarmEmail: expected a text such as"),
+        ({"ExpectedSeconds": "1e400"}, "ExpectedSeconds: expected a number from 0 to 39600"),
+        ({"TimeLimit": 0}, "TimeLimit: expected a number from 1 to 39600"),
     ],
 )
 def test_what_is_wrong_is_named(parameters: dict[str, Any], why: str) -> None:
@@ -106,11 +120,28 @@ def test_what_is_wrong_is_named(parameters: dict[str, Any], why: str) -> None:
 
 @pytest.mark.parametrize(
     ("template", "why"),
-    [("nowhere.yaml", "none at nowhere.yaml"), ("a:\n- b\n c: [", "no YAML"), ("only: text\n", "no Resources")],
+    [("a:\n- b\n c: [", "no YAML"), ("only: text\n", "no Resources"), ("", "no Resources")],
 )
 def test_what_is_no_template_is_refused(template: str, why: str) -> None:
     with pytest.raises(TemplateError, match=why):
         read(template)
+
+
+def test_a_template_that_is_not_there_is_said() -> None:
+    with pytest.raises(TemplateError, match=r"none at nowhere\.yaml"):
+        text_of(Path("nowhere.yaml"))
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"CloseTime": "09:00"},
+        {"OpenTime": "21:57", "FreeTime": "22:15", "Deadline": "03:00", "CloseTime": "03:30"},
+        {"OpenTime": "23:57", "FreeTime": "00:15", "Deadline": "18:00", "CloseTime": "18:30"},
+    ],
+)
+def test_a_day_may_go_over_midnight_and_close_at_its_deadline(times: dict[str, str]) -> None:
+    assert read(**times).settings["CONSUMER_DEADLINE"] == times.get("Deadline", "09:00")
 
 
 PARAMETERS = {"Name": "a:b", "List": ["x", "y"], "Count": "3"}

@@ -17,6 +17,7 @@ from consumer.fleet import metrics
 from consumer.fleet.cloud.intrinsics import loaded
 from consumer.fleet.cloud.scaling import StepPolicy
 from consumer.fleet.cloud.template import read, resolved
+from consumer.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,13 +115,20 @@ def test_roles_may_do_what_the_container_does_and_nothing_else() -> None:
     assert allowed == {
         "Drain": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
         "DeadLetter": "sqs:SendMessage",
-        "ProtectOneself": ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
+        "ProtectOneself": "ecs:UpdateTaskProtection",
         "SeeTheService": "ecs:DescribeServices",
     }
     everywhere = [one for role in ("TaskRole", "ExecutionRole") for one in statements(role) if one["Resource"] == "*"]
     assert [one["Action"] for one in everywhere] == ["ecr:GetAuthorizationToken"]  # AWS knows no narrower one
     for role in ("TaskRole", "ExecutionRole"):
         assert "*" not in json.dumps([one["Action"] for one in statements(role)])
+
+
+def test_the_time_limit_has_the_settings_default_and_its_bounds() -> None:
+    rules, field = WHOLE["Parameters"]["TimeLimit"], Settings.model_fields["time_limit"]
+    assert rules["Default"] == field.default
+    assert rules["MinValue"] > 0
+    assert [one.le for one in field.metadata if hasattr(one, "le")] == [rules["MaxValue"]]
 
 
 def test_both_queues_are_encrypted_refuse_plain_http_and_outlive_the_stack() -> None:

@@ -81,7 +81,7 @@ def test_an_empty_variable_is_as_good_as_none(put: Any) -> None:
         ("TIME_LIMIT", "39601", "at most 39600"),
         ("STOP_TIMEOUT", "9", "at least 10"),
         ("JITTER", "1", "less than 1"),
-        ("JITTER", "nan", "less than 1"),
+        ("JITTER", "nan", "a finite number"),
         ("LIMIT", "-1", "at least 0"),
         ("BODY", "xml", "'json' or 'text'"),
         ("WITHOUT_DLQ", "drop", "'refuse', 'delete' or 'keep'"),
@@ -107,6 +107,17 @@ def test_a_wrong_value_says_what_was_expected_what_was_got_and_what_to_do(
     assert expected in problem
     assert f"got '{value}'" in problem
     assert "To do: correct it; " in problem
+
+
+FLOATS = [name for name, field in Settings.model_fields.items() if "float" in str(field.annotation)]
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("value", ["inf", "nan", "1e400"])
+def test_no_number_is_infinite(put: Any, name: str, value: str) -> None:
+    put(**{name.upper(): value})
+    with pytest.raises(SettingsError, match=f"CONSUMER_{name.upper()}: expected .*; got '{value}'"):
+        environment.load()
 
 
 def test_every_problem_is_told_at_once(put: Any) -> None:

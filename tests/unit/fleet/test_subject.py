@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
+from consumer.errors import TemplateError
 from consumer.fleet.cloud import template
-from consumer.fleet.cloud.scaling import TargetTracking
-from consumer.fleet.rehearsal import hard, policies, setup
+from consumer.fleet.cloud.metricmath import Query, Source
+from consumer.fleet.cloud.scaling import Target, TargetTracking
+from consumer.fleet.planning.workload import HOUR
+from consumer.fleet.rehearsal import hard, policies, subject
 from consumer.fleet.rehearsal.days import Kind, summary
 from support.plans import TOKYO
-from support.rehearsals import DEADLINE, HOUR, OPENS, scene
+from support.rehearsals import DEADLINE, OPENS, scene
 
-OURS = setup.of(
+if TYPE_CHECKING:
+    from consumer.fleet.rehearsal.day import Day
+
+OURS = subject.of(
     template.read(
         Cpu=1024, Memory=2048, Processes=16, OpenContainers=1, MaxContainers=10, SpotWeight=1, TimeZone="Asia/Tokyo"
     ), TOKYO,
 )  # fmt: skip
 
 
-def with_most(count: int) -> setup.Setup:
+def with_most(count: int) -> subject.Setup:
     """The same with another maximum, as people would deploy it."""
-    return setup.of(
+    return subject.of(
         template.read(
             Processes=16, Concurrency=1, TimeZone="Asia/Tokyo", OnDemandBase=1, SpotWeight=1, MaxContainers=count
         ),
@@ -39,9 +46,9 @@ def test_the_container_is_the_template_s() -> None:
 
 
 def test_the_rules_are_the_template_s_and_so_are_its_warnings() -> None:
-    assert {policy.name for policy in OURS.policies} == {"follow", "drained", "wake"}
-    assert len(OURS.warnings) == 2
-    assert all(name.endswith(("late", "at-risk")) for name in OURS.warnings)
+    assert {policy.name for policy in OURS.deployment.policies} == {"follow", "drained", "wake"}
+    endings = {alarm.name.removeprefix("consumer-") for alarm in OURS.deployment.alarms}
+    assert endings == {"follow", "drained", "wake", "late", "at-risk"}
 
 
 def test_the_template_makes_the_deadline_close_to_the_least() -> None:
@@ -61,11 +68,11 @@ def test_a_drained_fleet_wakes_when_messages_come_after_all() -> None:
 
 
 def test_what_is_left_when_the_fleet_closes_is_not_worked_on() -> None:
-    day = Kind(OURS, scene(200_000)).play(0)
+    day = Kind(OURS, scene(40_000)).play(0)
     assert day.finish is None
     assert day.warned is not None
     assert day.interrupted == 0
-    assert day.succeeded < 200_000
+    assert day.succeeded < 40_000
 
 
 def test_where_the_most_are_too_few_people_are_told_in_time_how_many_would_do() -> None:
@@ -96,17 +103,65 @@ def test_a_day_is_over_when_nothing_may_run_any_more() -> None:
 
 
 def test_a_deployment_puts_the_template_s_bounds_in_force() -> None:
-    rules = OURS.rules()
-    rules.scaler.target = replace(rules.scaler.target, minimum=3, maximum=3)
+    rules = replace(OURS, deployment=replace(OURS.deployment, target=Target(2, 7))).rules(OPENS)
+    assert rules.closed
     rules.apply_again()
+    assert rules.scaler.target == Target(2, 7, desired=2)
+
+
+def rehearsed(start: float = OPENS, **parameters: object) -> tuple[subject.Rules, Day]:
+    """The rules of a template at the beginning of a day, and the usual day under them."""
+    ours = subject.of(template.read(Processes=16, MaxContainers=10, **parameters), TOKYO)
+    return ours.rules(start), Kind(ours, scene(), keep=True).play(0)
+
+
+def test_a_day_begins_with_what_yesterday_s_schedules_have_left() -> None:
+    rules, day = rehearsed(OpenTime="08:30", FreeTime="08:45")
+    assert (rules.scaler.target.minimum, rules.scaler.target.maximum) == (0, 0)
+    assert not any(one.running for one in day.timeline if one.now < 8.5 * HOUR)
+    assert not day.deadline_made
+
+
+def test_a_fleet_that_was_never_closed_is_open_when_the_day_begins() -> None:
+    rules, day = rehearsed(OpenTime="12:00", FreeTime="12:15", CloseTime="09:30")  # from noon until the next morning
     assert (rules.scaler.target.minimum, rules.scaler.target.maximum) == (0, 10)
+    assert rules.begin == OPENS - HOUR
+    assert day.deadline_made  # the alarm `wake` has seen to it
+
+
+def test_a_day_begins_with_the_schedule_that_opens_the_fleet_for_it() -> None:
+    rules, day = rehearsed(OpenTime="01:00", FreeTime="04:15", OpenContainers=3)
+    usual, _ = rehearsed(OpenContainers=3)
+    assert (rules.begin, usual.begin) == (HOUR, OPENS - HOUR)
+    assert (rules.scaler.target.maximum, usual.scaler.target.maximum) == (0, 0)
+    assert max(one.running for one in day.timeline if one.now < 2 * HOUR) == 3
+
+
+def test_without_schedules_the_template_s_bounds_are_in_force() -> None:
+    plain = replace(OURS, deployment=replace(OURS.deployment, schedules=(), target=Target(2, 7)))
+    day = Kind(plain, scene(), keep=True).play(0)
+    assert plain.rules(OPENS).scaler.target == Target(2, 7)
+    assert day.timeline[5].running == 2
+
+
+def test_what_would_be_read_as_silence_is_refused() -> None:
+    whole = template.read()
+    latency = Source("Consumer", "SecondsPerMessage", (), "Average")
+    percentile = Source("Consumer", "NeededContainers", (), "p99")
+    for source, name in ((latency, "SecondsPerMessage"), (percentile, "p99 of Consumer NeededContainers")):
+        tracking = TargetTracking("slow", (Query("m", source),), 60.0)
+        with pytest.raises(TemplateError, match=f"slow: .*{name} is not rehearsed"):
+            subject.of(replace(whole, policies=(*whole.policies, tracking)), TOKYO)
+        alarm = replace(whole.alarms[0], name="mine-late", queries=(Query("m", source),), actions=())
+        with pytest.raises(TemplateError, match="mine-late: "):
+            subject.of(replace(whole, alarms=(*whole.alarms, alarm)), TOKYO)
 
 
 def test_other_rules_keep_the_container_and_the_day() -> None:
     others = policies.others(OURS, scene())
     assert len({one.name for one in others}) == len(others) == 4
     assert all(one.deployed is OURS.deployed for one in others)
-    assert [type(one.policies[0]) for one in others[1:]] == [TargetTracking] * 3
+    assert [type(one.deployment.policies[0]) for one in others[1:]] == [TargetTracking] * 3
 
 
 def test_a_fixed_fleet_runs_for_the_whole_window() -> None:
@@ -144,12 +199,19 @@ def test_the_same_days_come_under_all_rules() -> None:
 
 
 def test_a_summary_counts_what_was_feasible_and_missed_and_told() -> None:
-    made, missed = (Kind(OURS, scene(count)).play(0) for count in (100, 200_000))
+    made, missed = (Kind(OURS, scene(count)).play(0) for count in (100, 40_000))
     told = replace(missed, warned=OPENS + 900)
     late = replace(missed, warned=OPENS + 901, feasible=True)
     found = summary([made, told, late], OPENS + 900)
     assert (found.days, found.made, found.feasible, found.missed, found.told) == (3, 1, 2, 1, 1)
     assert found.finish_latest == made.finish
+    assert found.done == 1
+    assert found.over_bound_median == found.over_bound_p99 == made.over_bound
+
+
+def test_where_no_day_was_done_there_is_no_ratio() -> None:
+    found = summary([Kind(OURS, scene(200_000)).play(0)], OPENS + 900)
+    assert (found.done, found.over_bound_median, found.over_bound_p99, found.finish_median) == (0, None, None, None)
 
 
 def test_a_fleet_that_needs_a_little_more_does_not_go_up_and_down_each_minute() -> None:

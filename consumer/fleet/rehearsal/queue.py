@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.fleet.planning.capacity import IN_FLIGHT
+from consumer.fleet.planning.workload import BETWEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,14 +19,12 @@ if TYPE_CHECKING:
     from consumer.fleet.rehearsal.events import Events
     from consumer.fleet.rehearsal.faults import Faults
 
-TURNAROUND = 0.05  # seconds from one message to the next in the same slot: settle, then receive
 RESCUE = 5.0  # seconds at most until what a dead process had in hand is visible again
 RESTART = 2.0  # seconds until a process that died is replaced and receives
 BACKOFF, MULTIPLIER, CAP = 30.0, 3.0, 900.0  # the settings' defaults
-ATTEMPTS = 5
-HAND = 3  # things that the end of a run is told: container, seconds, failures
+ATTEMPTS, CRASHES = 5, 3
 
-Message = tuple[float, int]  # seconds of a run; failures so far
+Message = tuple[float, int, int]  # seconds of a run; failures and crashes so far
 
 
 class Work:
@@ -42,7 +41,6 @@ class Work:
         self.taken: Callable[[Container], None] = lambda _: None
         self.idled: Callable[[Container], None] = lambda _: None
         self.succeeded = self.failed = self.crashed = self.interrupted = self.dead = 0
-        self.seconds = 0.0  # of work that succeeded
         self.last = events.now  # when a message was last done for good
         self._events, self._faults = events, faults
         self._mishap = bool(faults.failing or faults.crashing)
@@ -75,11 +73,12 @@ class Work:
         """Give back at once what a container that ends has in hand."""
         if not container.busy:
             return
-        hand = [event for event in self._events.cancel(container) if len(event) == HAND]
-        for _, duration, failures in hand:
-            self.hidden -= 1
-            self.interrupted += 1
-            self.returned.append((duration, failures))
+        ends = self._done, self._raised, self._crashed
+        for call, given in self._events.cancel(container):
+            if call in ends:
+                self.hidden -= 1
+                self.interrupted += 1
+                self.returned.append(given[1])
         container.busy = 0
         self._hand_out()
 
@@ -100,7 +99,7 @@ class Work:
             returned[chosen], returned[-1] = returned[-1], returned[chosen]
             return returned.pop()
         self.fresh -= 1
-        return self._draw(), 0
+        return self._draw(), 0, 0
 
     def _start(self, container: Container) -> None:
         """Hand a message to a free slot."""
@@ -113,13 +112,13 @@ class Work:
         """Have one more message run. This and what ends it is where a rehearsal spends its time."""
         events = self._events
         now = events.now
-        seconds, failures = self._message()
+        message = self._message()
         self.hidden += 1
         if self._mishap:
-            end, call = self._ending(seconds)
+            end, call = self._ending(message[0])
         else:
-            end, call = seconds, self._done
-        events.at(now + end + TURNAROUND, call, container, seconds, failures)
+            end, call = message[0], self._done
+        events.at(now + end + BETWEEN, call, container, message)
 
     def _ending(self, seconds: float) -> tuple[float, Callable[..., None]]:
         faults = self._faults
@@ -128,10 +127,10 @@ class Work:
             return seconds * self._mishaps.random(), self._crashed
         return seconds, self._raised if mishap < faults.crashing + faults.failing else self._done
 
-    def _done(self, container: Container, seconds: float, _: int) -> None:
+    def _done(self, container: Container, message: Message) -> None:
+        seconds = message[0]
         self.hidden -= 1
         self.succeeded += 1
-        self.seconds += seconds
         self.last = self._events.now
         container.done += 1
         container.seconds += seconds
@@ -139,29 +138,40 @@ class Work:
             container.longest = seconds
         self._next(container)
 
-    def _raised(self, container: Container, seconds: float, failures: int) -> None:
+    def _raised(self, container: Container, message: Message) -> None:
+        seconds, failures, crashes = message
         self.failed += 1
         if failures + 1 >= ATTEMPTS:
-            self.hidden -= 1
-            self.dead += 1
-            self.last = self._events.now
+            self._dead()
         else:
-            base = min(CAP, BACKOFF * MULTIPLIER**failures)
-            delay = base * (0.5 + 0.5 * self._mishaps.random())  # half sure, half jitter
-            self._events.at(self._events.now + delay, self._again, seconds, failures + 1)
+            self._events.at(self._events.now + self._backoff(failures), self._again, (seconds, failures + 1, crashes))
         self._next(container)
 
-    def _crashed(self, container: Container, seconds: float, failures: int) -> None:
+    def _crashed(self, container: Container, message: Message) -> None:
+        """Count it against the message, which is taken to have been alone in its process."""
+        seconds, failures, crashes = message
         self.crashed += 1
         now = self._events.now
-        rescued = RESCUE * self._mishaps.random()
-        self._events.at(now + rescued, self._again, seconds, failures)
+        hidden = RESCUE * self._mishaps.random() + (self._backoff(crashes - 1) if crashes else 0.0)
+        self._events.at(now + hidden, self._again, (seconds, failures, crashes + 1))
         self._events.at(now + RESTART, self._next, container)
 
-    def _again(self, seconds: float, failures: int) -> None:
-        self.hidden -= 1
-        self.returned.append((seconds, failures))
+    def _backoff(self, times: int) -> float:
+        base = min(CAP, BACKOFF * MULTIPLIER**times)
+        return base * (0.5 + 0.5 * self._mishaps.random())  # half sure, half jitter
+
+    def _again(self, message: Message) -> None:
+        if message[2] >= CRASHES:
+            self._dead()  # rejected without a run
+        else:
+            self.hidden -= 1
+            self.returned.append(message)
         self._hand_out()
+
+    def _dead(self) -> None:
+        self.hidden -= 1
+        self.dead += 1
+        self.last = self._events.now
 
     def _next(self, container: Container) -> None:
         if container.takes:

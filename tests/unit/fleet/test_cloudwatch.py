@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from consumer.fleet.rehearsal.board import Board
-from consumer.fleet.rehearsal.faults import Platform
+from consumer.fleet.rehearsal.cloudwatch import Board
+from consumer.fleet.rehearsal.platform import Platform
 
 PLATFORM = Platform(own=20.0, sqs=60.0, ecs=120.0)
 MIDNIGHT = 1_000_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from consumer.fleet.rehearsal.faults import Platform
+    from consumer.fleet.rehearsal.platform import Platform
 
 MINUTE = 60
 STATISTICS: dict[str, Callable[[tuple[float, ...]], float]] = {
