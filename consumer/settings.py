@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from consumer.limits import AGENT_STOP, GRACE, LONGEST_RUN, TIME_LIMIT, drain_of
 from consumer.window import Window
 
 PREFIX = "CONSUMER_"
@@ -66,17 +67,9 @@ def knob(unit: str, text: str, *, default: Any = ..., reads: str = "", **rules: 
     return Field(description=text, json_schema_extra=about, **rules)
 
 
-def drain_of(stop_timeout: float) -> float:
-    """Seconds in which handlers may finish after SIGTERM, of the platform's stop timeout."""
-    return stop_timeout - max(4.0, stop_timeout / 6) - AGENT_STOP
-
-
 def on_ecs() -> bool:
     """Say whether this is an ECS task: its agent tells each container where to ask about it."""
     return os.environ.get("ECS_CONTAINER_METADATA_URI_V4", "").startswith("http")
-
-
-AGENT_STOP = 5.0  # supervisord stops its groups one after another: the agent's seconds come out of the same budget
 
 
 class Settings(BaseSettings):
@@ -110,10 +103,14 @@ class Settings(BaseSettings):
         default=lambda done: min(30.0, done["visibility_timeout"] / 3), reads="30, or a third of a shorter lease", gt=0,
     )  # fmt: skip
     time_limit: float = knob(
-        "s", "One run of the handler; at most 11 h, since SQS gives 12.", default=900.0, gt=0, le=39_600
+        "s", "One run of the handler; at most 11 h, since SQS gives 12.", default=TIME_LIMIT, gt=0, le=LONGEST_RUN
     )
     time_limit_grace: float = knob(
-        "s", "From the time limit, when the handler is told, until its process is replaced.", default=10.0, ge=0, le=600
+        "s",
+        "From the time limit, when the handler is told, until its process is replaced.",
+        default=GRACE,
+        ge=0,
+        le=600,
     )
 
     limit: int = knob("messages", "Messages in a process's life; 0 is off.", default=100, ge=0)

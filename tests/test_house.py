@@ -33,6 +33,7 @@ GROUND = {
     "window",
     "queuename",
     "streams",
+    "limits",
 }
 MAY_IMPORT = {
     "ground": {"ground"},

@@ -11,8 +11,9 @@ from consumer.fleet.planning.bills import ALARM_METRICS, METRICS
 from consumer.fleet.planning.bounds import bears
 from consumer.fleet.planning.calibration import FIGURES
 from consumer.fleet.planning.offers import advice
-from consumer.fleet.planning.overrides import TIME_LIMIT, parameters, time_limit
+from consumer.fleet.planning.overrides import parameters, time_limit
 from consumer.fleet.planning.workload import clock
+from consumer.limits import TIME_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def _boldness(plan: Plan) -> Iterator[str]:
 def _patience(load: Workload) -> Iterator[str]:
     """Say that a run may take longer than is usual: else each would be ended, and dead-lettered."""
     if (limit := time_limit(load)) != TIME_LIMIT:
-        yield f"TimeLimit={limit}: one run may take {load.longest:,g} s; usually each is ended after {TIME_LIMIT}"
+        yield f"TimeLimit={limit}: one run may take {load.longest:,g} s; usually each is ended after {TIME_LIMIT:g}"
 
 
 def _advice(plan: Plan) -> Iterator[str]:

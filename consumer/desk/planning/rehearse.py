@@ -15,7 +15,7 @@ from consumer.desk.planning.plot import Plotter
 from consumer.errors import ConsumerError, ImpossibleError, problem
 from consumer.fleet.cloud import template
 from consumer.fleet.planning.bills import Market
-from consumer.fleet.planning.overrides import TIME_LIMIT, parameters
+from consumer.fleet.planning.overrides import parameters
 from consumer.fleet.planning.plan import Request, plan
 from consumer.fleet.planning.workload import DAY
 from consumer.fleet.rehearsal import policies, subject
@@ -26,6 +26,7 @@ from consumer.fleet.rehearsal.durations import Between, Lognormal, Trace
 from consumer.fleet.rehearsal.faults import Faults
 from consumer.fleet.rehearsal.hard import HARD
 from consumer.fleet.rehearsal.platform import Platform
+from consumer.limits import TIME_LIMIT
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:

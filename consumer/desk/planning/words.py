@@ -6,7 +6,8 @@ import re
 from argparse import ArgumentTypeError
 from zoneinfo import ZoneInfo
 
-from consumer.fleet.planning.workload import DAY, HOUR, LONGEST_RUN
+from consumer.fleet.planning.workload import DAY, HOUR
+from consumer.limits import LONGEST_RUN
 
 NUMBER = r"(\d+(?:\.\d+)?)"
 RUN = re.compile(rf"{NUMBER}(?:(?:\.\.{NUMBER})?\.\.{NUMBER})?")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from consumer.fleet.planning.workload import DAY, LONGEST_RUN, clock
+from consumer.fleet.planning.workload import DAY, clock
+from consumer.limits import LONGEST_RUN, TIME_LIMIT
 
 if TYPE_CHECKING:
     from consumer.fleet.planning.plan import Plan
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 EARLY = 180.0  # seconds before the messages come: docs/scaling.md says why not more or less
 FREE = 900.0  # seconds after, until which a sleeping queue's own metrics are back (SQS), and the fleet may go to zero
 LAST = 60.0  # at least between that and the deadline
-TIME_LIMIT = 900  # seconds of one run, unless its messages take so long that this is too near
 GRACE = 1800.0  # seconds after the deadline, until nothing more may run
 
 

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 DAY, HOUR = 86_400.0, 3_600.0  # seconds
-LONGEST_RUN = 39_600.0  # seconds; CONSUMER_TIME_LIMIT takes no more: SQS gives a message 12 h
 BETWEEN = 0.05  # seconds from the end of one run to the beginning of the next: a delete and a receive, to and fro
 
 

@@ -15,7 +15,7 @@ from consumer.fleet.cloud.sizes import GIB, UNITS
 from consumer.fleet.planning.price import per_second
 from consumer.fleet.rehearsal.cloudwatch import STATISTICS
 from consumer.fleet.rehearsal.published import TOLD
-from consumer.settings import PREFIX, Settings, drain_of
+from consumer.limits import GRACE, TIME_LIMIT, drain_of
 
 if TYPE_CHECKING:
     from consumer.fleet.cloud.cron import Schedule
@@ -50,7 +50,7 @@ class Deployed:
     cpu: float = 2.0
     on_demand: float = 0.0
     spot_price: float = 0.0
-    limit: float = 910.0
+    limit: float = TIME_LIMIT + GRACE
 
     @property
     def lease(self) -> float:
@@ -108,15 +108,11 @@ def of(deployment: Deployment, market: Market, name: str = "ours") -> Setup:
         spot=deployment.spot_share,
         expected=float(deployment.settings.get("CONSUMER_EXPECTED_SECONDS", 0)) or None,
         cpu=100 * market.figures.message_cpu / (deployment.cpu / UNITS),
-        limit=sum(_seconds(deployment, name) for name in ("time_limit", "time_limit_grace")),
+        limit=float(deployment.settings.get("CONSUMER_TIME_LIMIT", TIME_LIMIT)) + GRACE,
         on_demand=second(spot=False),
         spot_price=second(spot=True),
     )
     return Setup(name, replace(deployment, alarms=watched), deployed)
-
-
-def _seconds(deployment: Deployment, setting: str) -> float:
-    return float(deployment.settings.get(PREFIX + setting.upper(), Settings.model_fields[setting].default))
 
 
 def _check(name: str, queries: tuple[Query, ...]) -> None:
