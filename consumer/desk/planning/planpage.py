@@ -12,19 +12,21 @@ from consumer.fleet.planning.bounds import bears
 from consumer.fleet.planning.calibration import FIGURES
 from consumer.fleet.planning.offers import advice
 from consumer.fleet.planning.overrides import parameters, time_limit
-from consumer.fleet.planning.workload import clock
+from consumer.fleet.planning.workload import HOUR, clock, counted
 from consumer.limits import TIME_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumer.fleet.planning.bills import Bill
+    from consumer.fleet.planning.capacity import Fleet
     from consumer.fleet.planning.offers import Offer
     from consumer.fleet.planning.plan import Plan, Stage
     from consumer.fleet.planning.workload import Workload
 
-THOUSAND = 1000
+HUNDRED = 100
 UNITS = {"mib": "MiB", "cpu": "vCPU", "s": "s"}
+PLANNED = {"memory": ("MiB", capacity.MEMORY_SHARE), "cpu": ("vCPU", capacity.CPU_SHARE)}  # the rest is kept free
 
 
 def page(plan: Plan, stages: list[Stage], zone: str) -> str:
@@ -44,25 +46,31 @@ def _task(plan: Plan, zone: str) -> str:
         else (f"{load.shortest:g} to {load.longest:g} s, {load.mean:g} on average,")
     )
     return (
-        f"{load.messages:,} messages of {kind} from {clock(load.opens)} until {clock(load.deadline)} {zone}: "
-        f"{load.messages * load.mean / 3600:,.1f} hours of work"
+        f"{counted(load.messages, 'message')} of {kind} from {clock(load.opens)} until {clock(load.deadline)} {zone}: "
+        f"{_hours(load)} of work"
     )
+
+
+def _hours(load: Workload) -> str:
+    return f"{load.messages * load.mean / HOUR:,.1f} hours"
 
 
 def _fleet(plan: Plan) -> str:
     load, fleet = plan.request.load, plan.fleet
     shape, paid = fleet.shape, plan.offers[0].bill
     each = f", {shape.concurrency} messages in each of these" if shape.concurrency > 1 else ""
+    done = f"{_done(plan, plan.offers[0])} at the latest, in whatever order"
     rows = [
-        ("done", f"{_done(plan, plan.offers[0])} at the latest, in whatever order messages come"),
+        ("done", f"{done} messages come, if they take {_hours(load)} together"),
         ("costs", f"{_dollars(paid.month if paid else 0)} a month in {plan.request.market.prices.region}"),
-        ("bad days", f"up to {_containers(fleet.most)}: {bears(load, shape.slots, fleet.most):,} messages are in time"),
-        ("at most", f"{fleet.most * shape.size.vcpu:g} vCPU of the account's quota for Fargate"),
+        ("bad days", f"up to {counted(fleet.most, 'container')}: {_bears(load, fleet)} in time"),
+        ("at most", f"{2 * fleet.most * shape.size.vcpu:g} vCPU of the account's quota for Fargate, while one deploys"),
         ("", f"{capacity.connections(shape, fleet.most):,} connections to a ledger's database, while one deploys"),
         *(("uses", text) for text in _bounds(plan)),
         *(("note", text) for text in (*_boldness(plan), *_patience(load), *_advice(plan))),
     ]
-    head = f"Recommended: {_containers(fleet.containers)} of {shape.size}, {shape.processes} processes in each{each}"
+    inside = f"{counted(shape.processes, 'process', 'processes')} in {'it' if fleet.containers == 1 else 'each'}"
+    head = f"Recommended: {counted(fleet.containers, 'container')} of {shape.size}, {inside}{each}"
     return "\n".join([head, *(f"  {word:8}  {text}" for word, text in rows)])
 
 
@@ -70,11 +78,21 @@ def _bounds(plan: Plan) -> Iterator[str]:
     for bound in plan.bounds:
         if bound.share >= 0.01:  # noqa: PLR2004 - less than a hundredth is no news
             amounts = f"{_amount(bound.used)} of {_amount(bound.limit)}"
-            yield f"{bound.share:.0%} of the {bound.within}'s {bound.name}: {amounts}"
+            if bound.key in PLANNED:
+                unit, share = PLANNED[bound.key]
+                whole = f"{amounts} {unit}, which is {share:.0%} of {_amount(bound.limit / share)}"
+                yield f"{bound.share:.0%} of the {bound.name} that is planned with: {whole}"
+            else:
+                yield f"{bound.share:.0%} of the {bound.within}'s {bound.name}: {amounts}"
 
 
 def _amount(number: float) -> str:
-    return f"{number:,.0f}" if number >= THOUSAND else f"{number:.4g}"
+    return f"{number:,.0f}" if number >= HUNDRED else f"{number:.4g}"
+
+
+def _bears(load: Workload, fleet: Fleet) -> str:
+    number = bears(load, fleet.shape.slots, fleet.most)
+    return f"{counted(number, 'message')} {'is' if number == 1 else 'are'}"
 
 
 def _boldness(plan: Plan) -> Iterator[str]:
@@ -170,10 +188,6 @@ def _parameters(plan: Plan, zone: str) -> str:
     words = [f"{name}={value}" for name, value in parameters(plan, zone).items()]
     lines = [" ".join(words[number : number + 5]) for number in range(0, len(words), 5)]
     return "To deploy the first of these, as parameters of ecs/template.yaml:\n  " + " \\\n  ".join(lines)
-
-
-def _containers(number: int) -> str:
-    return f"{number:,} container{'s' * (number != 1)}"
 
 
 def _done(plan: Plan, offer: Offer) -> str:

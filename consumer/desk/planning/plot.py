@@ -6,25 +6,30 @@ import io
 import os
 from html import escape
 from importlib import import_module
+from math import ceil, floor
+from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.desk.planning.rehearsepage import page
 from consumer.errors import ConsumerError, problem
-from consumer.fleet.planning.workload import DAY, HOUR, clock
+from consumer.fleet.planning.workload import DAY, HOUR, clock, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from consumer.desk.planning.rehearsepage import Played
+    from consumer.fleet.rehearsal.day import Day
+    from consumer.fleet.rehearsal.days import Kind
 
 Figure: TypeAlias = Any  # matplotlib is an optional extra
 
 KINDS = (".png", ".html")
 WIDTH, HEIGHT = 10.0, 6.0  # inches
-BINS = 40
+ROW, ROOM = 0.55, 1.8  # inches: for each rule, and for what is around them
 OURS: dict[str, Any] = {"linewidth": 2.5, "color": "black", "zorder": 3}
 OTHERS: dict[str, Any] = {"linewidth": 1.5}
+STEPS, TICKS = (1 / 12, 1 / 6, 0.25, 0.5, 1, 2, 4), 8  # hours between two ticks, and how many there are at most
 FAR = 8  # times the containers
 PAGE = """<!doctype html>
 <meta charset="utf-8">
@@ -100,30 +105,61 @@ class Plotter:
         if max(most) > FAR * min(most):  # or the lines of the few would lie on one another
             containers.set_yscale("symlog", base=2, linthresh=1)
             containers.yaxis.set_major_formatter("{x:g}")
+        else:
+            containers.yaxis.get_major_locator().set_params(integer=True)
         latest = max([scene.deadline, *(day.finish or 0 for _, day in shown)])
-        containers.set_xlim(scene.start / HOUR - 0.25, latest / HOUR + 0.25)
-        containers.xaxis.set_major_formatter(lambda hour, _: clock(round(hour * HOUR) % DAY))
-        backlog.set_title(f"a day of {shown[0][1].messages:,} messages")
+        _hours(containers, scene.start / HOUR - 0.25, latest / HOUR + 0.25)
+        backlog.set_title(f"a day of {counted(shown[0][1].messages, 'message')}, {_zone(played)}")
         figure.legend(*backlog.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
         return figure
 
     def _distributions(self, played: Played) -> Figure:
-        """Many days: when they were done above, what they took over the least possible below."""
-        figure, (finish, over) = self._library.subplots(2, 1, figsize=(WIDTH, HEIGHT), layout="constrained")
-        for kind, days in played:
-            ends = [day.finish / HOUR for day in days if day.finish is not None]
-            finish.hist(ends, bins=BINS, alpha=0.5, label=f"{kind.name} ({len(ends):,} of {len(days):,} days)")
-            ratios = [day.over_bound for day in days if day.over_bound is not None]
-            over.hist(ratios, bins=BINS, alpha=0.5)
+        """Many days, a row for each rule: when they were done, and what they took over the least possible."""
+        figure, (finish, over) = self._library.subplots(
+            1, 2, sharey=True, figsize=(WIDTH, ROOM + ROW * len(played)), width_ratios=(3, 2), layout="constrained"
+        )
         scene = played[0][0].scene
+        last = scene.deadline + HOUR
+        for row, (_, days) in enumerate(played):
+            ends = [day.finish for day in days if day.finish is not None]
+            _strip(finish, row, [end / HOUR for end in ends if end <= last])
+            _strip(over, row, [day.over_bound for day in days if day.over_bound is not None])
+            beyond = f"{sum(end > last for end in ends):,} later" if ends else "never"
+            if not ends or max(ends) > last:
+                finish.text(last / HOUR - 0.05, row, beyond, ha="right", va="center", color="crimson")
         finish.axvline(scene.deadline / HOUR, color="crimson", linestyle="--", label="deadline")
-        finish.set_xlabel("hour at which the last message was done")
+        _hours(finish, scene.start / HOUR, last / HOUR)
+        finish.set_ylim(len(played) - 0.5, -0.5)  # the first on top, as in the table
+        finish.set_yticks(range(len(played)), [_made(*one) for one in played])
+        finish.set_xlabel(f"when the last message was done, {_zone(played)}")
         over.set_xlabel("container-seconds over the least possible")
         for axes in (finish, over):
-            axes.set_ylabel("days")
             axes.grid(alpha=0.3)
-        finish.legend()
+        figure.legend(*finish.get_legend_handles_labels(), loc="outside upper right", frameon=False)
         return figure
+
+
+def _strip(axes: Figure, row: int, values: list[float]) -> None:
+    """Draw a stroke for each day, and a point for the one in the middle."""
+    axes.plot(values, [row] * len(values), "|", markersize=16, alpha=0.5, color="tab:blue")
+    if values:
+        axes.plot([median(values)], [row], "o", markersize=5, color="black")
+
+
+def _hours(axes: Figure, first: float, last: float) -> None:
+    """Show hours as times of day, at whole hours or even parts of one."""
+    axes.set_xlim(first, last)
+    step = next((one for one in STEPS if (last - first) / one <= TICKS), STEPS[-1])
+    axes.set_xticks([number * step for number in range(ceil(first / step - 1e-9), floor(last / step + 1e-9) + 1)])
+    axes.xaxis.set_major_formatter(lambda hour, _: clock(round(hour * HOUR) % DAY))
+
+
+def _made(kind: Kind, days: list[Day]) -> str:
+    return f"{kind.name}\n{sum(day.deadline_made for day in days):,} of {counted(len(days), 'day')} made"
+
+
+def _zone(played: Played) -> str:
+    return str(played[0][0].setup.zone)
 
 
 def _svg(figure: Figure) -> str:

@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consumer.desk import terminal
 from consumer.desk.planning import rehearsepage, samples, words, workload
@@ -31,7 +31,7 @@ from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from consumer.desk.planning.rehearsepage import Played
     from consumer.fleet.planning.workload import Workload
@@ -47,8 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     workload.add_arguments(parser)
     add = parser.add_argument
-    add("--over", type=words.length, default=0.0, metavar="TIME", help="messages come one by one for so long, as 2h")
-    add("--arrivals", type=Path, metavar="FILE", help="or at the times in a file, one HH:MM:SS or ISO time a line")
+    _add_coming(parser.add_mutually_exclusive_group().add_argument)
     add("--trace", type=Path, metavar="FILE", help='measured seconds, one number or {"seconds": 1.5} a line')
     add("--sigma", type=words.sigma, metavar="S", help=SIGMA)
     add(
@@ -84,6 +83,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--json", action="store_true", help="print a JSON object")
 
 
+def _add_coming(add: Callable[..., Any]) -> None:
+    add("--over", type=words.length, default=0.0, metavar="TIME", help="messages come one by one for so long, as 2h")
+    add("--arrivals", type=Path, metavar="FILE", help="or at the times in a file, one HH:MM:SS or ISO time a line")
+
+
 def main(arguments: Namespace) -> int:
     """Rehearse; return 0 when every deadline is made, 1 when one is missed, 64 when it makes no sense."""
     try:
@@ -117,6 +121,9 @@ def _kinds(arguments: Namespace) -> Iterator[Kind]:
     """Give the kinds of days to rehearse, ours first."""
     load = workload.load(arguments)
     ours, planned = _setup(arguments, load, "ours"), _scene(arguments, load)
+    if arguments.spot_every and not ours.deployed.spot:
+        remedy = "add --set SpotWeight=1, or leave it out"
+        raise ConsumerError(problem("--spot-every", "a fleet of which a part is Spot", "SpotWeight=0", remedy))
     scene = replace(
         planned,
         arrivals=planned.arrivals.scaled(arguments.more),
@@ -175,7 +182,10 @@ def _scene(arguments: Namespace, load: Workload) -> Scene:
 
 def _arrivals(arguments: Namespace, load: Workload) -> Arrivals:
     if arguments.arrivals:
-        return Given(samples.arrivals(arguments.arrivals, load.opens, arguments.timezone))
+        times = samples.arrivals(arguments.arrivals, load.opens, arguments.timezone)
+        if remark := samples.outside(times, load, arguments.timezone):
+            terminal.say(remark)
+        return Given(times)
     if arguments.over:
         return Trickle(load.opens, load.opens + arguments.over, load.messages)
     return Burst(load.opens, load.messages)

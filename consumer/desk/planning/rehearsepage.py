@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.desk.table import table
-from consumer.fleet.planning.workload import HOUR, clock
+from consumer.fleet.planning.workload import HOUR, clock, counted
 from consumer.fleet.rehearsal.days import Summary, summary
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ def page(played: Played) -> str:
     ours, days = played[0]
     if len(played) == len(days) == 1:
         return _one(ours, days[0])
-    counted = f"{len(days):,} days each" if len(days) > 1 else "The same day each"
-    scene = ours.scene
-    notes = NOTES.format(days=counted, deadline=clock(scene.deadline), told=clock(scene.start + WARNING))
+    each = f"{len(days):,} days each" if len(days) > 1 else "The same day each"
+    notes = NOTES.format(days=each, deadline=clock(ours.scene.deadline), told=clock(_warned_by(ours)))
     return f"{table(HEAD, [_row(*one) for one in played])}\n\n{notes}"
 
 
@@ -73,16 +72,18 @@ def _one(kind: Kind, day: Day) -> str:
     deployed, left = kind.setup.deployed, day.messages - day.succeeded - day.dead
     made = "made" if day.deadline_made else "missed" if day.feasible else "missed, as the most containers would have"
     over = "" if day.over_bound is None else f", {day.over_bound:.3f} of the least possible"
+    remain = f", {counted(left, 'message is', 'messages are')} left" if day.finish is None else ""
+    hand = f"{counted(deployed.slots, 'message')} in hand in {'it' if deployed.most == 1 else 'each'}"
     rows = [
-        ("fleet", f"{deployed.most} containers at most, with {deployed.slots} messages in hand in each"),
+        ("fleet", f"{counted(deployed.most, 'container')} at most, with {hand}"),
         ("messages", f"{day.messages:,}"),
-        ("done", when(day.finish, 1) + (f", {left:,} messages are left" if day.finish is None else "")),
+        ("done", when(day.finish, 1) + remain),
         ("deadline", f"{clock(kind.scene.deadline)}, {made}"),
         ("told", _told(day)),
         ("containers", f"{day.peak_containers} at most, {day.started} started"),
         ("container-hours", f"{day.container_seconds / HOUR:.2f}{over}"),
-        ("costs", f"${day.cost:.3f}"),
-        ("interrupted", f"{day.interrupted:,} messages"),
+        ("costs", f"${day.cost:.3f} for its containers"),
+        ("interrupted", counted(day.interrupted, "message")),
         ("failed, crashed", f"{day.failed:,}, {day.crashed:,}; {day.dead:,} dead"),
     ]
     return "\n".join(f"{name:16}  {text}" for name, text in rows)
@@ -91,7 +92,9 @@ def _one(kind: Kind, day: Day) -> str:
 def _told(day: Day) -> str:
     if day.warned is None:
         return "nobody had to be" if day.deadline_made else "nobody was"
-    return clock(day.warned, 1) + (f", that {day.asked} containers are needed" if day.asked else "")
+    return clock(day.warned, 1) + (
+        f", that {counted(day.asked, 'container is', 'containers are')} needed" if day.asked else ""
+    )
 
 
 def as_json(played: Played) -> dict[str, Any]:
@@ -112,4 +115,9 @@ def public(day: Day) -> dict[str, Any]:
 
 
 def _summary(kind: Kind, days: list[Day]) -> Summary:
-    return summary(days, kind.scene.start + WARNING)
+    return summary(days, _warned_by(kind))
+
+
+def _warned_by(kind: Kind) -> float:
+    """Give when a warning must have come to be of use: soon, and in no case after the deadline."""
+    return min(kind.scene.start + WARNING, kind.scene.deadline)

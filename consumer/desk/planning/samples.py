@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from consumer.errors import ConsumerError, problem
-from consumer.fleet.planning.workload import DAY, HOUR, clock
+from consumer.fleet.planning.workload import DAY, HOUR, clock, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from consumer.fleet.planning.workload import Workload
 
 EARLY = HOUR  # seconds before the window in which messages may come; what is earlier came after midnight
 LONGEST = 43_200.0  # seconds for which SQS gives a message to one who takes it
@@ -30,7 +32,7 @@ def arrivals(path: Path, opens: float, zone: str) -> array[float]:
     times = _numbers(
         path,
         lambda line: _moment(line, here),
-        "a time such as 04:00:07, 2026-11-20T04:00:07 or 2026-11-19T19:00:07Z a line",
+        "a time such as 04:00:07, 2026-11-20T04:00:07 or, with an offset, 2026-11-19T19:00:07Z a line",
     )
     dated = [at for at in times if at >= DAY]
     if dated and (min(dated) - begins) // DAY != (max(dated) - begins) // DAY:
@@ -48,6 +50,17 @@ def trace(path: Path) -> array[float]:
     return found
 
 
+def outside(times: Sequence[float], load: Workload, zone: str) -> str:
+    """Say how many messages come while nobody waits for them; nothing where none does."""
+    opens, deadline = load.opens, load.opens + load.window
+    found = [at for at in times if not opens <= at <= deadline]
+    if not found:
+        return ""
+    share = f"{len(found):,} of {counted(len(times), 'message')} come between"
+    hours = f"{clock(min(found))} and {clock(max(found))} {zone}, outside {clock(opens)} to {clock(deadline)}"
+    return f"{share} {hours}: is --timezone right?"
+
+
 def _moment(line: str, here: ZoneInfo) -> float:
     """Give seconds since midnight; with a date, since the midnight from which Python counts its days."""
     try:
@@ -58,7 +71,7 @@ def _moment(line: str, here: ZoneInfo) -> float:
         found = found.astimezone(here) if found.tzinfo else found
         at, day = found.time(), found.toordinal()
     if at.tzinfo:
-        raise ValueError(f"{line}, an offset without a date")
+        raise ValueError("an offset without a date")
     return day * DAY + at.hour * HOUR + at.minute * 60 + at.second + at.microsecond / 1e6
 
 
@@ -76,16 +89,19 @@ def _length(line: str) -> float | None:
 
 
 def _numbers(path: Path, read: Callable[[str], float | None], expected: str) -> array[float]:
-    found, read_so_far = array("d"), 0
+    found, read_so_far, line = array("d"), 0, ""
     try:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
                 read_so_far += 1
                 if line.strip() and (number := read(line.strip())) is not None:
                     found.append(number)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        where = f"{path}, line {read_so_far}" if read_so_far else str(path)
-        raise ConsumerError(problem(where, expected, str(error)[:SHOWN], "correct it")) from error
+    except (OSError, UnicodeError) as error:
+        got = "no such file" if isinstance(error, FileNotFoundError) else str(error)[:SHOWN]
+        raise ConsumerError(problem(str(path), expected, got, "name another file")) from error
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        where = f"{path}, line {read_so_far}"
+        raise ConsumerError(problem(where, expected, repr(line.strip()[:SHOWN]), "correct it")) from error
     if not found:
         raise ConsumerError(problem(str(path), expected, "nothing", "name another file"))
     return found

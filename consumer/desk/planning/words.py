@@ -11,9 +11,9 @@ from consumer.limits import LONGEST_RUN
 
 NUMBER = r"(\d+(?:\.\d+)?)"
 RUN = re.compile(rf"{NUMBER}(?:(?:\.\.{NUMBER})?\.\.{NUMBER})?")
-LENGTH = re.compile(rf"{NUMBER}([smh]?)")
+LENGTH = re.compile(rf"{NUMBER}([smh])")
 TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": HOUR}
+UNITS = {"s": 1.0, "m": 60.0, "h": HOUR}
 OF_THE_DAY = {"Deadline": "--by", "TimeZone": "--timezone"}
 LARGEST = 10**9
 LARGEST_FACTOR = 1000.0
@@ -46,11 +46,11 @@ def run(word: str) -> tuple[float, float, float]:
 
 
 def length(word: str) -> float:
-    """Read a length of time, such as 90, 90s, 20m or 2h."""
+    """Read a length of time, such as 20s, 20m or 2h: who leaves out the unit mostly means minutes."""
     found = LENGTH.fullmatch(word)
     seconds = float(found[1]) * UNITS[found[2]] if found else -1.0
     if not 0 <= seconds <= DAY:
-        raise ArgumentTypeError(f"expected a length of time such as 90s, 20m or 2h, at most a day; got {word!r}")
+        raise ArgumentTypeError(f"expected a length of time such as 20s, 20m or 2h, at most a day; got {word!r}")
     return seconds
 
 

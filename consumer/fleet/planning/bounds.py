@@ -9,6 +9,7 @@ from consumer.fleet.cloud.sizes import SIZES
 from consumer.fleet.need import MARGIN
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.capacity import CPU_SHARE, IN_FLIGHT, MEMORY_SHARE, MOST_CONTAINERS, MOST_PROCESSES
+from consumer.fleet.planning.workload import counted
 
 if TYPE_CHECKING:
     from consumer.fleet.planning.calibration import Calibration
@@ -38,8 +39,8 @@ def bounds(load: Workload, fleet: Fleet, figures: Calibration, limits: Limits) -
     memory = figures.memory(shape.processes, shape.concurrency)
     cpu = figures.cpu(shape.processes, shape.concurrency, load.turn)
     found = [
-        Bound("memory", f"memory (MiB, {MEMORY_SHARE:.0%})", memory, MEMORY_SHARE * shape.size.memory, "container"),
-        Bound("cpu", f"vCPU ({CPU_SHARE:.0%})", cpu, CPU_SHARE * shape.size.vcpu, "container"),
+        Bound("memory", "memory", memory, MEMORY_SHARE * shape.size.memory, "container"),
+        Bound("cpu", "vCPU", cpu, CPU_SHARE * shape.size.vcpu, "container"),
         Bound("processes", "processes", shape.processes, MOST_PROCESSES, "container"),
         Bound("containers", "containers (scaling policy)", most, MOST_CONTAINERS),
         Bound("in_flight", "in flight (SQS)", most * shape.slots, IN_FLIGHT),
@@ -54,9 +55,12 @@ def bounds(load: Workload, fleet: Fleet, figures: Calibration, limits: Limits) -
 
 
 def bears(load: Workload, slots: int, containers: int) -> int:
-    """Give the messages of the same kind that so many containers still have done in time; 0 when none."""
+    """Give the messages of the same kind that so many containers still have done in time; 0 when none.
+
+    In time for the longest of them is in time for one in each slot, however little is left for a second.
+    """
     seconds = (load.window - capacity.started(containers)) * (1 - MARGIN) - load.longest_turn
-    return max(0, int(containers * slots * seconds / load.turn))
+    return max(containers * slots, int(containers * slots * seconds / load.turn)) if seconds > 0 else 0
 
 
 def shortfalls(
@@ -68,7 +72,7 @@ def shortfalls(
         window = f"a message of {load.longest:g} s does not fit into {load.window / 60:g} minutes"
         return [f"{window}: {capacity.START:g} s pass until a container is ready, and {MARGIN:.0%} is kept in hand"]
     if capacity.smallest(figures, processes or 1, concurrency, load.turn) is None:
-        return [f"no container of Fargate's holds {processes or 1} processes of this kind"]
+        return [f"no container of Fargate's holds {counted(processes or 1, 'process', 'processes')} of this kind"]
     rooms = _rooms(figures, limits, processes, concurrency, load.turn)
     tight = [f"{name} {room:,}" for name, room in rooms.items() if room < slots]
     return [f"it takes {slots:,} messages at once, and {reason}" for reason in tight] or [

@@ -67,10 +67,13 @@ def read(path: Path) -> Calibration:
 
     A figure that it leaves out keeps its default. Raises PlanError.
     """
+    text = ""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(text := path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise PlanError(problem("--calibrated", f"a JSON file like {FORM}", str(error), "check it")) from error
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        got = repr(text[:SHOWN]) if text else f"{path}: {reason}"
+        raise PlanError(problem("--calibrated", f"a JSON file like {FORM}", got, "check it")) from error
     if not isinstance(found, dict):
         raise PlanError(problem(str(path), f"a JSON object like {FORM}", type(found).__name__, "write one"))
     day = _day(found.pop("measured", None), path)

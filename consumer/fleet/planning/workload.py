@@ -44,6 +44,11 @@ class Workload:
         return self.messages * self.turn
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """Say a number of things; more: what they are called, unless it is an s that is added."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def clock(since: float, step: int = 60) -> str:
     """Show seconds since midnight as a time of day, and how many days later that is. A part of a step counts as one."""
     days, left = divmod(math.ceil(round(since, 3) / step) * step, int(DAY))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,9 +39,22 @@ def test_a_plan_says_what_to_deploy_when_it_is_done_and_what_it_costs(said: Any)
         "2,000 messages of 30 to 300 s, 165 on average, from 04:00 until 09:00 Asia/Tokyo: 91.7 hours of work"
     )
     assert "Recommended: 2 containers of 0.25 vCPU, 1 GB, 12 processes in each" in lines
-    assert "  done      07:56 at the latest, in whatever order messages come" in lines
+    assert "  done      07:56 at the latest, in whatever order messages come, if they take 91.7 hours together" in lines
     assert "  bad days  up to 5 containers: 6,076 messages are in time" in lines
+    assert "  at most   2.5 vCPU of the account's quota for Fargate, while one deploys" in lines
+    assert "  uses      97% of the memory that is planned with: 847 of 870 MiB, which is 85% of 1,024" in lines
     assert any(line.startswith("  costs     $6.") and line.endswith("a month in ap-northeast-1") for line in lines)
+
+
+def test_of_one_thing_it_is_said_that_it_is_one(said: Any) -> None:
+    page = said("--messages", "1", "--processes", "1")[1]
+    assert page.startswith("1 message of 30")
+    assert "Recommended: 1 container of 0.25 vCPU, 0.5 GB, 1 process in it" in page
+
+
+def test_a_fleet_for_a_tight_deadline_bears_at_least_what_it_is_planned_for(said: Any) -> None:
+    page = said("--by", "04:07")[1]
+    assert int(re.findall(r"containers: ([\d,]+) messages are in time", page)[0].replace(",", "")) >= 2000
 
 
 def test_every_alternative_has_its_cost_and_its_end(said: Any) -> None:
@@ -153,7 +167,7 @@ def test_what_a_plan_says_can_be_deployed_however_short_or_long_its_window_is(sa
     [
         (["--parallel", "10"], "it takes 20 messages at once, and --parallel allows 10"),
         (["--by", "04:05"], "a message of 300 s does not fit into 5 minutes"),
-        (["--processes", "2000"], "no container of Fargate's holds 2000 processes"),
+        (["--processes", "2000"], "no container of Fargate's holds 2,000 processes"),
     ],
 )
 def test_what_is_impossible_ends_with_1_and_the_reason(said: Any, more: list[str], reason: str) -> None:
@@ -168,7 +182,7 @@ def test_what_is_impossible_ends_with_1_and_the_reason(said: Any, more: list[str
     [
         (["--region", "mars"], "--region: expected one of ap-northeast-1"),
         (["--prices", "/none"], "--prices: expected a file that can be read"),
-        (["--calibrated", "/none"], "--calibrated: expected a JSON file"),
+        (["--calibrated", "/none"], "got /none: no such file"),
         (["--by", "04:00"], "--by: expected at most 18 hours after --from"),
         (["--by", "22:01"], "got --from 04:00 --by 22:01"),
     ],

@@ -73,7 +73,7 @@ def test_a_day_that_cannot_be_made_is_told_with_what_would_make_it(capsys: pytes
     shown = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
     assert "containers are needed" in shown["told"]
     assert shown["done"].endswith("messages are left")
-    assert shown["fleet"].endswith("1 messages in hand in each")
+    assert shown["fleet"].endswith("1 message in hand in it")
 
 
 def test_a_day_may_bring_more_than_is_planned_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,6 +110,9 @@ def test_the_template_s_parameters_can_be_set(capsys: pytest.CaptureFixture[str]
         (["--set", "TimeLimit=500", "--hard"], "2 x the seconds: TimeLimit"),
         (["--from", "04:00", "--by", "23:00"], "--by: expected at most 18 hours after --from"),
         (["--set", "CloseTime=08:00"], "in this order"),
+        (["--spot-every", "20m"], "got SpotWeight=0. To do: add --set SpotWeight=1"),
+        (["--trace", "/none"], "/none: expected seconds a line"),
+        (["--arrivals", "/none"], "got no such file. To do: name another file"),
     ],
 )
 def test_a_day_that_would_not_be_so_when_deployed_is_refused(
@@ -143,19 +146,69 @@ def test_a_day_that_was_can_be_rehearsed(tmp_path: Path, capsys: pytest.CaptureF
     assert day["finish"] > "04:21"
 
 
-@pytest.mark.parametrize(("option", "text"), [("--arrivals", "04:00\nnoon\n"), ("--trace", "60\n-1\n")])
+@pytest.mark.parametrize("option", ["--over", "--gap", "--spot-every"])
+def test_a_length_of_time_has_a_unit(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*DAY, option, "20"])
+    assert "such as 20s, 20m or 2h, at most a day; got '20'" in capsys.readouterr().err
+
+
+def test_messages_come_at_given_times_or_one_by_one_but_not_both(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*DAY, "--over", "2h", "--arrivals", "came"])
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def test_messages_that_come_while_nobody_waits_for_them_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    came = tmp_path / "came"
+    came.write_text("13:00\n13:30\n14:00\n")
+    cli.main([*DAY, "--arrivals", str(came), "--timezone", "Asia/Tokyo"])
+    remark = "3 of 3 messages come between 13:00 and 14:00 Asia/Tokyo, outside 04:00 to 09:00: is --timezone right?"
+    assert remark in capsys.readouterr().err
+    came.write_text("04:00\n05:00\n")
+    cli.main([*DAY, "--arrivals", str(came)])
+    assert "--timezone" not in capsys.readouterr().err
+
+
+def test_a_warning_is_of_use_until_the_deadline_at_the_latest(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main([*DAY, "--days", "2"])
+    assert "had told by 04:15." in capsys.readouterr().out
+    cli.main([*DAY, "--by", "04:10", "--days", "2"])
+    assert "had told by 04:10." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "got"),
+    [("--arrivals", "04:00\nnoon\n", "noon"), ("--trace", "60\n-1\n", "-1"), ("--trace", "60\nabc\n", "abc")],
+)
 def test_a_line_that_cannot_be_read_is_named(
-    option: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    option: str, text: str, got: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "lines"
     file.write_text(text)
     assert cli.main([*DAY, option, str(file)]) == 64
-    assert "line 2" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "line 2" in told
+    assert f"got '{got}'" in told
 
 
 def test_faults_are_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     day = rehearsed(
-        capsys, "--failing", "0.1", "--crashing", "0.05", "--spot-every", "20m", "--deploy-at", "05:00", "--gap", "15m"
+        capsys,
+        "--failing",
+        "0.1",
+        "--crashing",
+        "0.05",
+        "--spot-every",
+        "20m",
+        "--deploy-at",
+        "05:00",
+        "--gap",
+        "15m",
+        "--set",
+        "SpotWeight=1",
     )["days"][0]
     assert day["failed"] > 0
     assert day["crashed"] > 0
@@ -172,6 +225,14 @@ def test_it_is_drawn(name: str, words: list[str], tmp_path: Path, capsys: pytest
     assert str(file) in capsys.readouterr().err
     drawn = file.read_bytes()
     assert drawn.startswith(b"\x89PNG") or (b"<svg" in drawn and b"made" in drawn)
+
+
+def test_a_drawing_has_a_row_for_each_rule_and_says_which_days_are_never_done(tmp_path: Path) -> None:
+    file = tmp_path / "days.html"
+    assert cli.main([*DAY, "--days", "2", "--set", "Processes=1", "--policies", "--plot", str(file)]) == 1
+    drawn = file.read_text()
+    for text in ("ours", "0 of 2 days made", "never", "04:00", "09:00", "10:00", "when the last message was done, UTC"):
+        assert f"<!-- {text} -->" in drawn
 
 
 def test_only_what_can_be_drawn_is_promised(capsys: pytest.CaptureFixture[str]) -> None:

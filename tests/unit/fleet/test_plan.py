@@ -55,7 +55,8 @@ def test_no_recommended_fleet_passes_a_bound(load: Workload) -> None:
 @given(load=workloads())
 def test_what_a_fleet_bears_is_what_it_is_enough_for_to_a_message(load: Workload) -> None:
     messages = bears(load, 12, 3)
-    if messages > 37:  # one more or fewer: seconds are floats
+    if messages:  # one more or fewer: seconds are floats
+        assert messages >= 36, "one in each slot"
         assert capacity.enough(replace(load, messages=messages - 1), 12) == 3
         assert capacity.enough(replace(load, messages=messages + 2), 12) == 4
 
@@ -65,7 +66,7 @@ def test_what_a_fleet_bears_is_what_it_is_enough_for_to_a_message(load: Workload
     [
         (Request(replace(USUAL, deadline=USUAL.opens + 360), TOKYO), "a message of 300 s does not fit into 6 minutes"),
         (Request(USUAL, TOKYO, processes=501), "no container of Fargate's holds 501 processes"),
-        (Request(USUAL, replace(TOKYO, figures=Calibration(message_mib=200_000))), "holds 1 processes"),
+        (Request(USUAL, replace(TOKYO, figures=Calibration(message_mib=200_000))), "holds 1 process of"),
         (Request(USUAL, TOKYO, Limits(parallel=19)), "it takes 20 messages at once, and --parallel allows 19"),
         (Request(USUAL, TOKYO, Limits(connections=40)), "40 connections to the ledger's database are enough for 10"),
         (Request(replace(USUAL, messages=20_000_000), TOKYO), "SQS allows 120,000"),
