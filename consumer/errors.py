@@ -105,6 +105,11 @@ def problem(names: str, expected: str, got: str, remedy: str) -> str:
     return f"{names}: expected {expected}; got {got}. To do: {remedy}."
 
 
+def advised(said: str, remedy: str) -> str:
+    """Give a sentence of somebody else's, and after it what to do, where that is known."""
+    return f"{said.rstrip('. ')}. To do: {remedy}." if remedy else said
+
+
 def respelled(word: str, known: Iterable[str]) -> str:
     """Say what to do about a word that is not known."""
     from difflib import get_close_matches  # noqa: PLC0415 - the health check starts every few seconds, without it

@@ -18,6 +18,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from consumer.errors import advised
+
 
 class Trouble(Enum):
     """The kinds of trouble."""
@@ -63,8 +65,7 @@ def explained(error: BaseException) -> str:
     """Put an error into words, with what to do about those that waiting does not cure."""
     name = code(error)
     remedy = next((remedy for part, remedy in REMEDIES.items() if part in name), "")
-    said = f"{name}: {error}"
-    return f"{said.rstrip('.')}. To do: {remedy}." if remedy else said
+    return advised(f"{name}: {error}", remedy)
 
 
 def trouble(error: BaseException) -> Trouble:

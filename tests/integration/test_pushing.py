@@ -207,7 +207,7 @@ def test_a_folder_that_is_none_of_a_handler_is_refused_before_anything_is_done(
 
 DRY: dict[str, tuple[list[str], list[str]]] = {
     "deploy": (
-        ["Handler=a:b", "TimeZone=Asia/Tokyo"],
+        ["Handler=a:b", "VpcId=vpc-1", "Subnets=subnet-1,subnet-2", "TimeZone=Asia/Tokyo"],
         ["describe_stacks", "create_change_set", "describe_change_set", "execute_change_set", "describe_stacks"],
     ),
     "teardown": (

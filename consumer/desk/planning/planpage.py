@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from consumer.desk.stack.given import PLANNED
 from consumer.desk.table import table
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bills import ALARM_METRICS, METRICS
@@ -187,7 +188,7 @@ def _prices(plan: Plan) -> str:
 def _parameters(plan: Plan, zone: str) -> str:
     words = [f"{name}={value}" for name, value in parameters(plan, zone).items()]
     lines = [" ".join(words[number : number + 5]) for number in range(0, len(words), 5)]
-    return "To deploy the first of these, as parameters of ecs/template.yaml:\n  " + " \\\n  ".join(lines)
+    return f"{PLANNED}  " + " \\\n  ".join(lines)
 
 
 def _done(plan: Plan, offer: Offer) -> str:

@@ -59,7 +59,7 @@ class Plotter:
             try:
                 import_module("matplotlib").use("Agg")
             except ModuleNotFoundError as error:
-                remedy = "pip install 'consumer[plan]', or leave out --plot"
+                remedy = "pip install '.[plan]', or leave out --plot"
                 raise ConsumerError(problem("--plot", "the extra `plan`", f"no {error.name}", remedy)) from error
             self._library = import_module("matplotlib.pyplot")
 

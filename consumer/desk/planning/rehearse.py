@@ -165,8 +165,10 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
     try:
         deployment = template.read(template.text_of(arguments.template), **given)
     except ModuleNotFoundError as error:
-        remedy = "pip install 'consumer[plan]'"
-        raise ConsumerError(problem("consumer rehearse", "the extra `plan`", f"no {error.name}", remedy)) from error
+        remedy = "pip install '.[plan]'"
+        raise ConsumerError(
+            problem("the template", "the extra `plan`, to read it", f"no {error.name}", remedy)
+        ) from error
     return subject.of(deployment, market, name)
 
 

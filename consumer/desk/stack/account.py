@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from consumer import streams
 from consumer.desk import terminal
-from consumer.errors import INTERRUPTED, ConsumerError, problem
+from consumer.errors import INTERRUPTED, ConsumerError, advised, problem
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def run(command: str, work: Callable[[Namespace], int], arguments: Namespace) ->
         return _told(command, str(error), Leaving.SETTINGS.value)
     except (BotoCoreError, ClientError) as error:
         remedy = next((text for kind, text in REMEDIES.items() if isinstance(error, kind)), "")
-        return _told(command, str(error) + (f" To do: {remedy}." if remedy else ""), FAILED)
+        return _told(command, advised(str(error), remedy), FAILED)
     except KeyboardInterrupt:
         return _told(command, "interrupted; what AWS has begun goes on there", INTERRUPTED)
 

@@ -41,7 +41,13 @@ def arguments(argv: Sequence[str] | None = None) -> Namespace:
     parser = ArgumentParser(prog="scripts/deploy", description="Make the fleet, or change it to what is given.")
     add = parser.add_argument
     add("stack", help="its name, such as orders")
-    add("parameters", nargs="*", metavar="Name=Value", help="those that are not given stay as they are in the stack")
+    add(
+        "parameters",
+        nargs="*",
+        default=[],
+        metavar="Name=Value",
+        help="those that are not given stay as they are in the stack",
+    )
     add("--file", action="append", default=[], type=Path, help="more of them, as `consumer plan` prints them")
     add("--template", type=Path, metavar="FILE", help="your own template (default: ecs/template.yaml)")
     add("--review", action="store_true", help="show what would change, and change nothing")
@@ -53,13 +59,12 @@ def deploy(asked: Namespace) -> int:
     """Deploy; return 0, or 1 when it failed."""
     text, given_now = template.text_of(asked.template), wanted(asked)
     values_of(_declared(text), given_now)  # a slip is said before anybody is asked
-    answers = _seen(asked.stack) if asked.dry_run else None
-    clients = account.shown(answers or NEW) if asked.dry_run else account.real
+    clients = account.shown(_seen(asked.stack)) if asked.dry_run else account.real
     stack = Stack(clients("cloudformation"), Clock(), asked.stack)
     state = stack.state()
     _check_state(asked.stack, state)
     kept = _kept(text, state)
-    _check(text, kept | given_now, known=not asked.dry_run or answers is not None)
+    _check(text, kept | given_now)
     changes = stack.propose(text, _passed(given_now, kept.keys() - given_now.keys()), new=state is None)
     if asked.dry_run:
         stack.execute()
@@ -76,14 +81,14 @@ def deploy(asked: Namespace) -> int:
     return 0
 
 
-def _seen(name: str) -> account.Answers | None:
-    """Look whether there is a stack, and so how CloudFormation would answer; None where it cannot be asked."""
+def _seen(name: str) -> account.Answers:
+    """Look whether there is a stack, and so how CloudFormation would answer; as to a first one where nobody knows."""
     try:
         found = account.real("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except (BotoCoreError, ClientError) as error:
         if not (isinstance(error, ClientError) and is_absent(error)):
-            terminal.say(f"Whether there is a stack {name} is not known: {error}. So this is what a first one takes.")
-            return None
+            why = str(error).rstrip(".")
+            terminal.say(f"Whether there is a stack {name} is not known: {why}. So this is what a first one takes.")
         found = []
     return {**NEW, "describe_stacks": [{"Stacks": found}, *NEW["describe_stacks"][1:]]}
 
@@ -101,7 +106,9 @@ def _declared(text: str) -> dict[str, Any]:
         return template.declared(text)
     except ModuleNotFoundError as error:
         remedy = "scripts/install plan"
-        raise ConsumerError(problem("scripts/deploy", "the extra `plan`", f"no {error.name}", remedy)) from error
+        raise ConsumerError(
+            problem("the template", "the extra `plan`, to read it", f"no {error.name}", remedy)
+        ) from error
 
 
 def _check_state(name: str, state: State | None) -> None:
@@ -124,17 +131,14 @@ def _kept(text: str, state: State | None) -> dict[str, str]:
     return {name: value for name, value in (state.parameters if state else {}).items() if name in declared}
 
 
-def _check(text: str, parameters: Mapping[str, str], *, known: bool) -> None:
-    """Refuse what CloudFormation, or Fargate minutes later, would refuse. Raises ConsumerError.
-
-    known: whether there is a stack is known, and so what it need not be told again.
-    """
+def _check(text: str, parameters: Mapping[str, str]) -> None:
+    """Refuse what CloudFormation, or Fargate minutes later, would refuse. Raises ConsumerError."""
     template.read(text, **parameters)
     if "," not in parameters.get("Subnets", ","):
         remedy = "name another one beside it, in another availability zone: a zone may fail, or have no room"
         raise ConsumerError(problem("parameter Subnets", "two or more, with commas", parameters["Subnets"], remedy))
     missing = [name for name, rules in _declared(text).items() if "Default" not in rules and name not in parameters]
-    if missing and known:
+    if missing:
         remedy = "give each as Name=Value"
         raise ConsumerError(problem("a first deployment", "parameters " + ", ".join(missing), "none of them", remedy))
 

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+PLANNED = "To deploy the first of these, as parameters of ecs/template.yaml:\n"  # in a plan's page, above the words
+
+
 def of_file(path: Path) -> dict[str, str]:
-    """Read a file: lines of `Name=Value` as `consumer plan` prints them, or what `consumer plan --json` writes."""
+    """Read a file: a plan's page, of which the parameters' lines count; nothing but such lines; or a plan's JSON."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -22,7 +25,7 @@ def of_file(path: Path) -> dict[str, str]:
     if text.lstrip().startswith("{"):
         return _of_json(text, str(path))
     try:
-        words = shlex.split(text.replace("\\\n", " "), comments=True)
+        words = shlex.split(text.rpartition(PLANNED)[2].replace("\\\n", " "), comments=True)
     except ValueError as error:
         raise ConsumerError(f"{path}: {error}") from error
     return of_words(words, str(path))
@@ -45,6 +48,11 @@ def _of_json(text: str, where: str) -> dict[str, str]:
     except ValueError as error:
         raise ConsumerError(f"{where}: {error}") from error
     found = whole.get("parameters", whole)
+    if isinstance(found, dict) and not all(map(str.isalnum, found)):  # CloudFormation has no other names for them
+        remedy = (
+            "name a file that `consumer plan --json` has written; `consumer plan --calibrated` takes calibrated figures"
+        )
+        raise ConsumerError(problem(where, "a plan's JSON, or an object of parameters", "another object", remedy))
     if not isinstance(found, dict) or not all(isinstance(value, str | int | float) for value in found.values()):
         raise ConsumerError(problem(where, "an object of names and values", "another", "see `consumer plan --json`"))
     return {name: str(value) for name, value in found.items()}

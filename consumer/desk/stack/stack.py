@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from consumer.desk import terminal
-from consumer.errors import ConsumerError
+from consumer.errors import ConsumerError, advised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -176,5 +176,4 @@ def _state(stack: Mapping[str, Any]) -> State:
 def _told(event: Mapping[str, Any]) -> str:
     reason = event.get("ResourceStatusReason", "no reason is given")
     remedy = next((text for part, text in REMEDIES.items() if part in reason), "")
-    told = f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
-    return told + (f" To do: {remedy}." if remedy else "")
+    return advised(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}", remedy)

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 TIMES = ("OpenTime", "FreeTime", "Deadline", "CloseTime")  # in the order of a day
 TIME = re.compile(r"\d\d:\d\d")
 DAY = 1440  # minutes
+SUCH = {  # what a person is told in place of a pattern
+    "Handler": "module:function, such as myapp.handlers:fetch_report",
+    "AlarmEmail": "an address such as you@example.com",
+    **dict.fromkeys(TIMES, "a time such as 09:00"),
+}
 
 
 def values_of(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, object]) -> dict[str, Any]:
@@ -28,11 +33,22 @@ def values_of(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, obj
     return {name: _value(name, rules, given.get(name)) for name, rules in declared.items()}
 
 
-def check_times(values: Mapping[str, Any]) -> None:
-    """Refuse times that contradict one another. Raises TemplateError.
+def check_together(values: Mapping[str, Any]) -> None:
+    """Refuse containers and times that contradict one another. Raises TemplateError.
 
     A template without one of them has other schedules, of which nothing is known here.
     """
+    _check_containers(*(str(values.get(name)) for name in ("OpenContainers", "MaxContainers")))
+    _check_times(values)
+
+
+def _check_containers(opens: str, most: str) -> None:
+    if opens.isdecimal() and most.isdecimal() and int(opens) > int(most):
+        got = f"OpenContainers={opens} MaxContainers={most}"
+        raise TemplateError(problem("containers", "OpenContainers of at most MaxContainers", got, "change one of them"))
+
+
+def _check_times(values: Mapping[str, Any]) -> None:
     if not all(TIME.fullmatch(str(values.get(name))) for name in TIMES):
         return
     opens, *later = (int(hours) * 60 + int(minutes) for hours, minutes in (values[one].split(":") for one in TIMES))
@@ -72,7 +88,7 @@ def _check(name: str, rules: Mapping[str, Any], text: str) -> None:
             raise _wrong(name, f"a number from {low} to {high if high is not None else 'any'}", text)
     pattern = rules.get("AllowedPattern")
     if pattern and not re.fullmatch(pattern, text):
-        raise _wrong(name, f"a text such as {pattern}", text)
+        raise _wrong(name, SUCH.get(name, f"a text of the form {pattern}"), text)
 
 
 def _number(name: str, text: str) -> float:

@@ -16,7 +16,7 @@ from consumer.fleet.cloud.alarms import COMPARED, PERIOD, Alarm
 from consumer.fleet.cloud.cron import Schedule, fields
 from consumer.fleet.cloud.intrinsics import Resolver, loaded
 from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Source, check
-from consumer.fleet.cloud.parameters import check_times, values_of
+from consumer.fleet.cloud.parameters import check_together, values_of
 from consumer.fleet.cloud.scaling import COOLDOWN, Policy, Scaler, Step, StepPolicy, Target, TargetTracking
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def read(text: str | None = None, /, **parameters: object) -> Deployment:
     """
     try:
         values, resources = resolved(text_of() if text is None else text, **parameters)
-        check_times(values)
+        check_together(values)
         return Reader(resources).deployment()
     except (LookupError, TypeError, AttributeError) as error:
         raise TemplateError(f"the template: a part is missing, or of another kind than expected: {error!r}") from error

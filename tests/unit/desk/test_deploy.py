@@ -8,8 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError, NoRegionError
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
+from consumer import cli
 from consumer.desk.stack import account, deploy, given, teardown
 from consumer.errors import ConsumerError
 from consumer.testing import FakeClock
@@ -54,7 +55,7 @@ def test_a_deployment_that_fails_says_why_and_exits_with_1(
     assert deployed(monkeypatch, stand_in, "Handler=a:b", "VpcId=vpc-1", "Subnets=subnet-1,subnet-2") == 1
     said = capsys.readouterr().err
     assert "UPDATE_ROLLBACK_COMPLETE" in said
-    assert "Service (AWS::ECS::Service): is not authorized to perform: ecs To do: ask for this permission" in said
+    assert "Service (AWS::ECS::Service): is not authorized to perform: ecs. To do: ask for this permission" in said
 
 
 def test_what_is_not_given_stays_as_it_is_and_what_the_template_no_longer_has_is_left_out(
@@ -88,8 +89,8 @@ FIRST = ("Handler=a:b", "VpcId=vpc-1", "Subnets=subnet-1,subnet-2")
     [
         (described("UPDATE_COMPLETE"), FIRST, "UPDATE", ""),
         (ABSENT, FIRST, "CREATE", ""),
-        (DENIED, FIRST[:1], "CREATE", "what a first one takes"),
-        (NoRegionError(), FIRST[:1], "CREATE", "what a first one takes"),
+        (DENIED, FIRST, "CREATE", "what a first one takes"),
+        (NoRegionError(), FIRST, "CREATE", "You must specify a region. So this is what a first one takes."),
     ],
 )
 def test_a_dry_run_looks_whether_the_stack_is_there_or_says_that_it_cannot(
@@ -105,10 +106,11 @@ def test_a_dry_run_looks_whether_the_stack_is_there_or_says_that_it_cannot(
     assert {name for name, _ in stand_in.calls} == {"describe_stacks"}
 
 
+@pytest.mark.parametrize("answer", [ABSENT, DENIED, NoRegionError()])  # where nobody knows, it is shown as a first one
 def test_a_dry_run_of_a_first_deployment_names_what_it_must_be_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: Exception
 ) -> None:
-    assert deployed(monkeypatch, StandIn(describe_stacks=[ABSENT]), "--dry-run", "Handler=a:b") == 64
+    assert deployed(monkeypatch, StandIn(describe_stacks=[answer]), "--dry-run", "Handler=a:b") == 64
     assert "VpcId, Subnets" in capsys.readouterr().err
 
 
@@ -117,9 +119,10 @@ def test_a_dry_run_of_a_first_deployment_names_what_it_must_be_told(
     [
         ("Procesess=3", "did you mean Processes?"),
         ("Cpu=300", "Cpu"),
-        ("Deadline=9:00", "Deadline"),
+        ("Deadline=9:00", "Deadline: expected a time such as 09:00; got 9:00"),
         ("Handler", "Name=Value"),
-        ("AlarmEmail=notmail", "AlarmEmail"),
+        ("Handler=orders", "module:function"),
+        ("AlarmEmail=notmail", "AlarmEmail: expected an address such as you@example.com"),
         ("ExpectedSeconds=1e400", "ExpectedSeconds"),
         ("ExpectedSeconds=nan", "ExpectedSeconds"),
     ],
@@ -225,6 +228,43 @@ def test_a_plan_is_read_as_it_is_written(tmp_path: Path, text: str) -> None:
     path = tmp_path / "plan"
     path.write_text(text)
     assert given.of_file(path) == {"Cpu": "256"}
+
+
+def test_a_plan_s_page_is_a_file_of_its_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    day = ["plan", "--messages", "2000", "--seconds", "30..300", "--from", "04:00", "--by", "09:00"]
+    found = []
+    for words in (day, [*day, "--json"]):
+        assert cli.main(words) == 0
+        path = tmp_path / "plan"
+        path.write_text(capsys.readouterr().out)
+        found.append(given.of_file(path))
+    page, machine = found
+    assert page == machine
+    assert page["Deadline"] == "09:00"
+
+
+def test_calibrated_figures_are_not_taken_for_a_plan(tmp_path: Path) -> None:
+    path = tmp_path / "calibrated.json"
+    path.write_text('{"measured": "2026-11-20", "message_mib": 80}')
+    with pytest.raises(ConsumerError, match=r"calibrated\.json: expected a plan's JSON.*consumer plan --calibrated"):
+        given.of_file(path)
+
+
+def test_without_a_name_only_the_name_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        deploy.arguments([])
+    assert capsys.readouterr().err.endswith("required: stack\n")
+
+
+def test_what_boto3_says_and_what_to_do_are_two_sentences(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, said in (
+        (NoRegionError(), "a region. To do: set"),
+        (NoCredentialsError(), "credentials. To do: log in"),
+    ):
+        assert deployed(monkeypatch, StandIn(describe_stacks=[error]), *FIRST) == 1
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["{", '{"parameters": [1]}', "Cpu", '"Cpu=1'])

@@ -247,7 +247,9 @@ def test_what_is_not_installed_is_said_with_what_to_install(
     intrinsics.loaded.cache_clear()
     monkeypatch.setitem(sys.modules, missing, None)
     assert cli.main([*DAY, *words]) == 64
-    assert "consumer[plan]" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "pip install '.[plan]'" in said
+    assert said.count("consumer rehearse") == 1
 
 
 def test_a_day_needs_no_drawing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
