@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HUNDRED = 100
 UNITS = {"mib": "MiB", "cpu": "vCPU", "s": "s"}
-PLANNED_WITH = {"memory": ("MiB", capacity.MEMORY_SHARE), "cpu": ("vCPU", capacity.CPU_SHARE)}  # the rest is kept free
+SHARED = {"memory": ("MiB", capacity.MEMORY_SHARE), "cpu": ("vCPU", capacity.CPU_SHARE)}  # the rest is kept free
 
 
 def page(plan: Plan, stages: list[Stage], zone: str) -> str:
@@ -79,8 +79,8 @@ def _bounds(plan: Plan) -> Iterator[str]:
     for bound in plan.bounds:
         if bound.share >= 0.01:  # noqa: PLR2004 - less than a hundredth is no news
             amounts = f"{_amount(bound.used)} of {_amount(bound.limit)}"
-            if bound.key in PLANNED_WITH:
-                unit, share = PLANNED_WITH[bound.key]
+            if bound.key in SHARED:
+                unit, share = SHARED[bound.key]
                 whole = f"{amounts} {unit}, which is {share:.0%} of {_amount(bound.limit / share)}"
                 yield f"{bound.share:.0%} of the {bound.name} that is planned with: {whole}"
             else:
