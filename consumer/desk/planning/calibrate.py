@@ -95,14 +95,15 @@ class Watched:
         """Look at everything once; passed: seconds since the last look."""
         self.seconds += passed
         shared = 0.0  # MiB that processes have together with PID 1
-        for one in pulse.living(folder):
+        living = pulse.living(folder)
+        for one in living:
             found = [held for pid in offspring.family(one["pid"]) if (held := memory.measure(pid))]
             used = cpu(one["pid"], children=True)
             if found and used is not None:  # else it has just ended
                 self._process(one, found, used, passed)
                 shared += sum(held.pss - held.uss for held in found)
         if supervisor := holder(folder):
-            self._beside(supervisor, {one["pid"] for one in pulse.living(folder)}, shared)
+            self._beside(supervisor, {one["pid"] for one in living}, shared)
 
     def _process(self, one: dict[str, Any], found: list[Memory], used: float, passed: float) -> None:
         own, hand, runs = sum(held.uss for held in found), len(one["in_hand"]), one["runs"]
