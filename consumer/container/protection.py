@@ -7,12 +7,12 @@ more are taken it is not renewed: what is in hand has the rest of the lease, whi
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import TYPE_CHECKING
 
 from consumer.container.ecs import BLOCKED, NO_SERVICE, Unanswered
 from consumer.lane import Lane
+from consumer.limits import RENEW, leased
 from consumer.process import quiet
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from consumer.container.picture import Picture
     from consumer.container.wanted import Wanted
 
-LEAST = 10  # minutes of protection: with no agent to renew it, a container is free to go after so long
-MOST = 120  # minutes: CloudFormation gives a deployment up after three hours
-RENEW = 60.0  # seconds after which it is renewed
 GAP = 10.0  # seconds with nothing in hand before it is given back, and between two calls: ECS has a rate limit
 AGAIN = 60.0  # seconds until the next try after a refusal; the longest wait after no answer
 LONGEST = 7200.0  # seconds of protection, its last lease included, without a word that such containers are wanted
@@ -60,7 +57,7 @@ class Protection:
     ) -> None:
         self._picture, self._ecs, self._wanted, self._folder = picture, ecs, wanted, folder
         self._clock, self._log = clock, log
-        self._minutes = min(MOST, max(LEAST, math.ceil((longest + 2 * RENEW) / 60)))
+        self._minutes = leased(longest)
         self._patience = max(UNHEARD, LONGEST - 60 * self._minutes)
         self._lane = Lane("protection")
         self._since: float | None = None  # when protection began, which has been continuous since; None without it

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumer.fleet.planning.price import billed
 from consumer.fleet.rehearsal.containers import Container
+from consumer.limits import RENEW
 
 if TYPE_CHECKING:
     from consumer.clock import Dice
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from consumer.fleet.rehearsal.queue import Work
     from consumer.fleet.rehearsal.subject import Deployed
 
-RENEW = 60.0  # seconds of protection after which it is asked for again
 GAP = 10.0  # seconds with nothing in hand before it is given back
 POLL = 20.0  # seconds of a long poll, which a process that is told to stop awaits (CONSUMER_WAIT_TIME_SECONDS)
 ENDING = 1.0  # seconds from the end of a container's last process to its own: the agent's last pass

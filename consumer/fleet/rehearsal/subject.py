@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -15,7 +14,7 @@ from consumer.fleet.cloud.sizes import GIB, UNITS
 from consumer.fleet.planning.price import per_second
 from consumer.fleet.rehearsal.cloudwatch import STATISTICS
 from consumer.fleet.rehearsal.published import TOLD
-from consumer.limits import GRACE, TIME_LIMIT, drain_of
+from consumer.limits import GRACE, TIME_LIMIT, drain_of, leased
 
 if TYPE_CHECKING:
     from consumer.fleet.cloud.cron import Schedule
@@ -54,8 +53,8 @@ class Deployed:
 
     @property
     def lease(self) -> float:
-        """Seconds of protection against scale-in: one run's, and two tries to renew it; container/protection.py."""
-        return 60.0 * min(120, max(10, math.ceil((self.limit + 120.0) / 60)))
+        """Seconds of protection against scale-in."""
+        return 60.0 * leased(self.limit)
 
 
 @dataclass(frozen=True, slots=True)

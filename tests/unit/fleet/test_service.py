@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from consumer import clock
-from consumer.container import protection
+from consumer import clock, limits
 from consumer.fleet.planning.workload import BETWEEN
 from consumer.fleet.rehearsal import queue
 from consumer.fleet.rehearsal.durations import Between
@@ -179,8 +178,8 @@ def test_a_refusal_ends_when_more_are_wanted_again() -> None:
 @pytest.mark.parametrize(("limit", "minutes"), [(910, 18), (1810, 33), (11, 10), (39_610, 120)])
 def test_a_protection_that_is_not_renewed_ends_with_its_lease(limit: float, minutes: int) -> None:
     """As many minutes as container/protection.py asks for."""
-    asked = math.ceil((limit + 2 * protection.RENEW) / 60)
-    assert minutes == min(protection.MOST, max(protection.LEAST, asked))
+    asked = math.ceil((limit + 2 * limits.RENEW) / 60)
+    assert minutes == min(limits.MOST, max(limits.LEAST, asked))
     rig = Rig(seconds=10_000, limit=limit)
     rig.have(2)
     rig.work.arrive(8)
