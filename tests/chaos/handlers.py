@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from chaos import planted
-from chaos.history import Run
+from chaos.history import Run, read_runs
 from consumer import Context, Message, Reject, handler
 from consumer.process.pulse import started
 
@@ -72,10 +72,11 @@ def end(run: Run) -> None:
             raise Reject("poison")
 
 
-def seconds(message: Message[dict[str, Any]]) -> float:
-    """How long to work: a `long` message takes its time only at its first receipt."""
-    body = message.body
-    return float(body["long"] if "long" in body and message.receive_count == 1 else body["seconds"])
+def outlast(run: Run, seconds: float) -> None:
+    """Work on until another run of the same message has begun; so many seconds at most."""
+    over = time.monotonic() + seconds
+    while time.monotonic() < over and all(one.run == run.run for one in read_runs(CALLS) if one.key == run.key):
+        time.sleep(0.1)
 
 
 @handler(key=lambda message: message.body["key"])
@@ -83,7 +84,9 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
     run = call(message, context)
     if message.body.get("freeze") and message.receive_count == 1:
         os.kill(os.getpid(), signal.SIGSTOP)
-    time.sleep(seconds(message))
+    if message.receive_count == 1:
+        outlast(run, message.body.get("outlast", 0))
+    time.sleep(message.body["seconds"])
     hang(run)
     write(run, message, context)
     end(run)
@@ -92,7 +95,7 @@ def work(message: Message[dict[str, Any]], context: Context) -> None:
 @handler(key=lambda message: message.body["key"])
 async def work_async(message: Message[dict[str, Any]], context: Context) -> None:
     run = call(message, context)
-    await asyncio.sleep(seconds(message))
+    await asyncio.sleep(message.body["seconds"])
     hang(run)
     context.on_done(lambda session: effect(session, run))
     end(run)

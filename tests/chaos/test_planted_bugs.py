@@ -44,7 +44,7 @@ WORKS = {
     "effect_in_a_transaction_of_its_own": [body("c")],
     "no_fence": [body("d", freeze=True)],
     "no_claim": [body("e"), body("e")],
-    "no_renewal": [body("f", long=5)],
+    "no_renewal": [body("f", outlast=15)],
     "renewal_after_settling": [body("g", "flaky")],
 }
 
