@@ -1,8 +1,11 @@
-"""How long a run, a stop and a protection last: for those who have settings, and for who plans without any."""
+"""How long a run, a stop and a protection last, and how many: for those who have settings, and who plan without."""
 
 from __future__ import annotations
 
 import math
+
+VISIBILITY_MAX = 43_200  # SQS: a message can be invisible for 12 h from its receipt, and extending does not reset that
+MOST_PROCESSES = 500  # in one container
 
 TIME_LIMIT = 900.0  # of one run, unless told otherwise
 GRACE = 10.0  # from there until its process is replaced, unless told otherwise

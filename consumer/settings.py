@@ -13,11 +13,10 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from consumer.limits import AGENT_STOP, GRACE, LONGEST_RUN, TIME_LIMIT, drain_of
+from consumer.limits import AGENT_STOP, GRACE, LONGEST_RUN, MOST_PROCESSES, TIME_LIMIT, VISIBILITY_MAX, drain_of
 from consumer.window import Window
 
 PREFIX = "CONSUMER_"
-VISIBILITY_MAX = 43_200  # SQS: a message can be invisible for 12 h from its receipt, and extending does not reset that
 AUTO = -1.0  # "auto" of a memory limit
 
 
@@ -82,7 +81,7 @@ class Settings(BaseSettings):
     queue_url: str = knob("URL or name", "The queue to drain.", min_length=1)
     handler: str = knob("module:function", "The function that handles one message.", pattern=r"^[\w.]+:[\w.]+$")
 
-    processes: int = knob("count", "Consumer processes in this container.", default=4, ge=1, le=500)
+    processes: int = knob("count", "Consumer processes in this container.", default=4, ge=1, le=MOST_PROCESSES)
     concurrency: int = knob("count", "Messages in hand per process.", default=1, ge=1, le=500)
 
     stop_timeout: float = knob(

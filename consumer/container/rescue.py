@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from consumer.container import ending, kill
 from consumer.errors import described
 from consumer.lane import Lane
+from consumer.limits import VISIBILITY_MAX
 from consumer.message.backoff import Backoff, within
 from consumer.message.queue import BATCH
 from consumer.message.trouble import HANDLE, explained, unheard
 from consumer.process import cgroup, pulse
 from consumer.process.crashes import Crashes
-from consumer.settings import VISIBILITY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,8 +6,8 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from consumer.limits import VISIBILITY_MAX
 from consumer.message.trouble import Trouble, code, trouble
-from consumer.settings import VISIBILITY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from consumer.lane import Lane
+from consumer.limits import VISIBILITY_MAX
 from consumer.message import client
 from consumer.message.deadletter import Entry, entry
 from consumer.message.message import Message
 from consumer.message.trouble import Trouble, trouble
-from consumer.settings import VISIBILITY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from moto import mock_aws
 from moto.cloudformation.models import ChangeSet
 
 from consumer.desk.stack import account
@@ -22,18 +20,14 @@ from consumer.desk.stack.stack import Stack
 from consumer.desk.stack.teardown import arguments as tearing_down
 from consumer.desk.stack.teardown import teardown
 from consumer.testing import FakeClock
+from support.aws import client, empty_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TEXT = (Path(__file__).parents[2] / "ecs" / "template.yaml").read_text()
-REGION = "ap-northeast-1"
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
-
-
-def client(service: str) -> Any:
-    return boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
 
 
 APPLY = ChangeSet.apply
@@ -61,13 +55,8 @@ def template(tmp_path: Path) -> Path:
 @pytest.fixture
 def first(monkeypatch: pytest.MonkeyPatch, template: Path) -> Iterator[list[str]]:
     """The command line of a first deployment."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setattr(ChangeSet, "apply", apply)
-    with mock_aws():
+    with empty_account(monkeypatch):
         vpc = client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnets = [
             client("ec2").create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24")["Subnet"]["SubnetId"]

@@ -9,18 +9,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from consumer.desk.stack import account, push
 from consumer.desk.stack.stack import Stack, State
+from support.aws import client, empty_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-REGION = "ap-northeast-1"
 CONTENT = "0123456789abcdef"
 DOCKER = f"""#!{sys.executable}
 import json, os, sys
@@ -69,15 +67,8 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
 @pytest.fixture
 def uri(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The registry's URI; the stack that has it is for the X86_64."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_REGION", REGION)
-    with mock_aws():
-        made = boto3.client("ecr", region_name=REGION).create_repository(
-            repositoryName="orders", imageTagMutability="IMMUTABLE"
-        )
+    with empty_account(monkeypatch):
+        made = client("ecr").create_repository(repositoryName="orders", imageTagMutability="IMMUTABLE")
         found = str(made["repository"]["repositoryUri"])
         state = State("CREATE_COMPLETE", "arn", {"Architecture": "X86_64"}, {"RepositoryUri": found})
         monkeypatch.setattr(Stack, "state", lambda _self: state)
@@ -144,7 +135,7 @@ def test_an_image_that_is_there_already_is_not_pushed_again(
     def put(**image: str) -> None:
         kind = "application/vnd.oci.image.manifest.v1+json"
         manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "layers": [], "config": {"digest": "sha256:0"}})
-        boto3.client("ecr", region_name=REGION).put_image(repositoryName="orders", imageManifest=manifest, **image)
+        client("ecr").put_image(repositoryName="orders", imageManifest=manifest, **image)
 
     monkeypatch.setattr(push, "_tag", lambda *_: "v1")
     put(imageTag="v1")

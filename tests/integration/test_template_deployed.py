@@ -11,19 +11,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from cfnlint.api import ManualArgs, lint
-from moto import mock_aws
 
 from consumer.fleet.cloud.intrinsics import Resolver, loaded
 from consumer.fleet.cloud.parameters import values_of
+from support.aws import REGION, client, empty_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TEXT = (Path(__file__).parents[2] / "ecs" / "template.yaml").read_text()
-REGION = "ap-northeast-1"
 MAIL = "people@example.com"
 
 
@@ -76,17 +74,9 @@ class Stack:
         return {name: self._put_in(value) for name, value in node.items()}
 
 
-def client(service: str) -> Any:
-    return boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
-
-
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS"):
-        monkeypatch.delenv(name, raising=False)
-    with mock_aws():
+    with empty_account(monkeypatch):
         vpc = client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnet = client("ec2").create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
         made = Stack(

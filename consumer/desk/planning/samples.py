@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from consumer.errors import ConsumerError, problem
 from consumer.fleet.planning.workload import DAY, HOUR, clock, counted
+from consumer.limits import VISIBILITY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from consumer.fleet.planning.workload import Workload
 
 EARLY = HOUR  # seconds before the window in which messages may come; what is earlier came after midnight
-LONGEST = 43_200.0  # seconds for which SQS gives a message to one who takes it
 SHOWN = 100  # characters of what is wrong
 TRACE = 'seconds a line, 12 h at most: 12.5, or {"seconds": 12.5}'
 
@@ -83,7 +83,7 @@ def _length(line: str) -> float | None:
             return None
         found = found["seconds"]
     length = float(found)
-    if isinstance(found, bool) or not 0 <= length <= LONGEST:
+    if isinstance(found, bool) or not 0 <= length <= VISIBILITY_MAX:
         raise ValueError(line)
     return length
 

@@ -17,7 +17,7 @@ from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bills import NEAR, bill, recommended
 from consumer.fleet.planning.calibration import Calibration
 from consumer.fleet.planning.capacity import Limits, Shape
-from consumer.settings import Settings
+from consumer.limits import MOST_PROCESSES
 from support.plans import HOUR, TOKYO, USUAL, calibrations, runs, workloads
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def test_every_planned_container_is_one_of_fargate_s_and_holds_its_processes(
     for fleet in capacity.fleets(load, figures, Limits(), concurrency=concurrency):
         shape = fleet.shape
         assert shape.size in SIZES
-        assert 1 <= shape.processes <= capacity.MOST_PROCESSES
+        assert 1 <= shape.processes <= MOST_PROCESSES
         assert figures.memory(shape.processes, concurrency) <= 0.85 * shape.size.memory + LITTLE
         assert figures.cpu(shape.processes, concurrency, load.turn) <= 0.8 * shape.size.vcpu + LITTLE
         assert 1 <= fleet.containers <= fleet.most <= capacity.MOST_CONTAINERS
@@ -216,7 +216,3 @@ def test_so_many_processes_as_are_wanted_are_planned() -> None:
     fleets = capacity.fleets(USUAL, Calibration(), Limits(), processes=8)
     assert {one.shape.processes for one in fleets} == {8}
     assert Size(256, 512) not in {one.shape.size for one in fleets}
-
-
-def test_no_more_processes_are_planned_than_a_container_may_have() -> None:
-    assert Settings.model_fields["processes"].metadata[1].le == capacity.MOST_PROCESSES

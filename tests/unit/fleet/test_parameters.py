@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from consumer import limits
 from consumer.fleet.cloud.sizes import SIZES
 from consumer.fleet.planning import bills, capacity
 from consumer.fleet.planning.overrides import parameters
@@ -77,7 +78,7 @@ class TestAgainstTheTemplate:
 
     def test_the_bounds_are_the_template_s(self) -> None:
         assert int(self.of("MaxContainers", "MaxValue")) == capacity.MOST_CONTAINERS
-        assert int(self.of("Processes", "MaxValue")) == capacity.MOST_PROCESSES
+        assert int(self.of("Processes", "MaxValue")) == limits.MOST_PROCESSES
         assert self.of("Cpu", "AllowedValues") == str(sorted({size.cpu for size in SIZES}))
 
     def test_as_many_metrics_are_billed_as_the_template_s_alarms_refer_to(self) -> None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from consumer import errors
 from consumer.clock import Clock
+from consumer.limits import VISIBILITY_MAX
 from consumer.message.backoff import Backoff, Moment, decide, fit, within
 from consumer.message.outcome import Outcome, Reject, Retry
-from consumer.settings import VISIBILITY_MAX
 from unit.doubles import settings
 
 USUAL = Backoff.of(settings())

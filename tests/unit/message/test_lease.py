@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
+from consumer.limits import VISIBILITY_MAX
 from consumer.message.lease import Lease
-from consumer.settings import VISIBILITY_MAX
 from unit.doubles import FakeQueue, message, refusal
 
 if TYPE_CHECKING:
