@@ -48,9 +48,11 @@ class Unanswered(Exception):  # noqa: N818 - it is what has happened, and its te
 class Task:
     """This container's task, as the platform sees it.
 
-    revision: its task definition, as family:number. stopping: the platform wants it to stop.
+    service: empty where the metadata do not name it. revision: its task definition, as family:number. stopping: the
+    platform wants it to stop.
     """
 
+    arn: str
     region: str
     cluster: str
     service: str
@@ -78,7 +80,8 @@ class Ecs:
         self._metadata = f"{metadata}/task"
         self._clock = clock
         self._client: Any = None
-        self._described: Future[Service] | None = None
+        self._described: Future[Service | None] | None = None
+        self._name: str | None = None  # of the service, as the API has it; empty for none, None for not asked
 
     @classmethod
     def found(cls, clock: Clock) -> Ecs | None:
@@ -114,38 +117,53 @@ class Ecs:
         """Read what the platform knows of this task. Raises Unanswered."""
         answer = _ask(self._metadata)
         try:
+            arn = answer["TaskARN"]
             return Task(
-                answer["TaskARN"].split(":")[3], answer["Cluster"], answer.get("ServiceName", ""),
+                arn, arn.split(":")[3], answer["Cluster"], answer.get("ServiceName", ""),
                 f"{answer['Family']}:{answer['Revision']}", answer["DesiredStatus"] == "STOPPED",
             )  # fmt: skip
         except WRONG as error:
             raise Unanswered(f"the task's metadata are not as documented: {described(error)}") from None
 
-    def service(self, task: Task) -> Service:
-        """Read what the task's service wants. Raises Unanswered.
+    def service(self, task: Task) -> Service | None:
+        """Read what the task's service wants; None for a task that was run by itself. Raises Unanswered.
 
         botocore bounds each read, not the call: it has a thread of its own, and no second call beside one that hangs.
         """
         if self._described and not self._described.done():
-            raise Unanswered(f"the service {task.service}: the call before has not ended yet")
+            raise Unanswered(f"{_named(task)}: the call before has not ended yet")
         self._described = Future()
         Worker(partial(_carry, self._described, partial(self._describe, task)), "describe").start()
         try:
             return self._described.result(API)
         except TimeoutError:
-            raise Unanswered(f"the service {task.service}: no whole answer within {API:g} s") from None
+            raise Unanswered(f"{_named(task)}: no whole answer within {API:g} s") from None
 
-    def _describe(self, task: Task) -> Service:
+    def _describe(self, task: Task) -> Service | None:
         try:
             self._client = self._client or _client(task.region)
-            found = self._client.describe_services(cluster=task.cluster, services=[task.service])["services"][0]
+            name = task.service or self._looked_up(task)
+            if not name:
+                return None
+            found = self._client.describe_services(cluster=task.cluster, services=[name])["services"][0]
             newest = next(one for one in found["deployments"] if one["status"] == "PRIMARY")
             desired, revision = found["desiredCount"], newest["taskDefinition"].rpartition("/")[2]
             if type(desired) is not int:
                 raise TypeError(f"desiredCount is {desired!r}")
             return Service(desired, revision, len(found["deployments"]) > 1)
         except (BotoCoreError, ClientError, StopIteration, *WRONG) as error:
-            raise Unanswered(f"the service {task.service}: {described(error)}") from None
+            raise Unanswered(f"{_named(task)}: {described(error)}") from None
+
+    def _looked_up(self, task: Task) -> str:
+        """Ask for the service's name, once: Fargate's metadata have long been without it."""
+        if self._name is None:
+            group = self._client.describe_tasks(cluster=task.cluster, tasks=[task.arn])["tasks"][0]["group"]
+            self._name = group.removeprefix("service:") if group.startswith("service:") else ""
+        return self._name
+
+
+def _named(task: Task) -> str:
+    return f"the service {task.service}" if task.service else "the task's service"
 
 
 def _client(region: str) -> Any:  # noqa: ANN401 - there are no stubs for it
@@ -153,7 +171,7 @@ def _client(region: str) -> Any:  # noqa: ANN401 - there are no stubs for it
     return client.session().client("ecs", region_name=region, config=options)
 
 
-def _carry(answer: Future[Service], call: Callable[[], Service]) -> None:
+def _carry(answer: Future[Service | None], call: Callable[[], Service | None]) -> None:
     try:
         answer.set_result(call())
     except BaseException as error:  # noqa: BLE001 - carried to whoever waits

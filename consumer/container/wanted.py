@@ -36,7 +36,7 @@ class Wanted:
         self._lane = Lane("ecs")
         self._next_task = self._next_service = clock.monotonic()
         self._stopping, self._newer = False, ""  # the task definition that is deployed instead of this one
-        self._deaf = False
+        self._deaf, self._alone = False, False  # alone: a task that was run by itself has no service
         self._unanswered = 0  # calls of the service in a row
 
     @property
@@ -67,12 +67,14 @@ class Wanted:
         task = await self._lane.run(self._ecs.task)
         if task.stopping:
             self._stopping = True
-        elif task.service and now >= self._next_service:
+        elif not self._alone and now >= self._next_service:
             wait = SERVICE_EVERY * 2.0 ** min(self._unanswered, RARER)
             self._next_service = now + wait * self._clock.uniform(0.9, 1.1)
             self._unanswered += 1
-            self._judge(task, await self._lane.run(partial(self._ecs.service, task)))
-            self._deaf, self._unanswered = False, 0
+            service = await self._lane.run(partial(self._ecs.service, task))
+            self._deaf, self._unanswered, self._alone = False, 0, service is None
+            if service:
+                self._judge(task, service)
 
     def _judge(self, task: Task, service: Service) -> None:
         """Note what the service wants. A deployment that is rolled back has the container wanted again."""

@@ -10,7 +10,7 @@ import pytest
 from consumer.clock import Clock
 from consumer.container import ecs
 from consumer.container.ecs import Ecs, Service, Task, Unanswered
-from support.ecs import FakeEcs
+from support.ecs import ARN, FakeEcs
 from support.programs import wait_until
 
 if TYPE_CHECKING:
@@ -139,12 +139,37 @@ def test_nobody_there_is_no_answer(asked: Ecs) -> None:
 
 def test_the_task_and_its_service_say_what_is_wanted(platform: FakeEcs, asked: Ecs) -> None:
     task = asked.task()
-    assert task == Task("eu-west-1", platform.task["Cluster"], "drain", "consumer:7", stopping=False)
+    assert task == Task(ARN, "eu-west-1", platform.task["Cluster"], "drain", "consumer:7", stopping=False)
     assert asked.service(task) == Service(3, "consumer:7", deploying=False)
     platform.service["deployments"] = [platform.deployment(7, "ACTIVE"), platform.deployment(8)]
     assert asked.service(task) == Service(3, "consumer:8", deploying=True)
     platform.task["DesiredStatus"] = "STOPPED"
     assert asked.task().stopping
+
+
+def test_where_the_metadata_do_not_name_the_service_the_api_does_and_once_is_enough(
+    platform: FakeEcs, asked: Ecs
+) -> None:
+    """As Fargate's have long been."""
+    del platform.task["ServiceName"]
+    for _ in range(3):
+        assert asked.service(asked.task()) == Service(3, "consumer:7", deploying=False)
+    assert platform.called == ["DescribeTasks", *["DescribeServices"] * 3]
+
+
+def test_a_task_that_was_run_by_itself_has_no_service(platform: FakeEcs, asked: Ecs) -> None:
+    del platform.task["ServiceName"]
+    platform.group = "family:consumer"
+    assert [asked.service(asked.task()) for _ in range(2)] == [None, None]
+    assert platform.called == ["DescribeTasks"]
+
+
+@pytest.mark.parametrize("lie", [None, 7])
+def test_a_task_that_is_not_as_documented_is_no_answer(platform: FakeEcs, asked: Ecs, lie: Any) -> None:
+    del platform.task["ServiceName"]
+    platform.group = lie
+    with pytest.raises(Unanswered, match="the task's service"):
+        asked.service(asked.task())
 
 
 @pytest.mark.parametrize("lie", [["a list"], {}, {"TaskARN": "short"}, {"TaskARN": None}, b"no JSON"])

@@ -36,6 +36,8 @@ class FakeEcs(ThreadingHTTPServer):
             "Family": "consumer", "Revision": "7", "DesiredStatus": "RUNNING", "KnownStatus": "RUNNING",
             "Limits": {"CPU": 1, "Memory": 2048},
         }  # fmt: skip
+        self.group: Any = "service:drain"
+        self.called: list[str] = []  # of the API
         self.service: Any = {"serviceName": "drain", "desiredCount": 3, "deployments": [self.deployment(7)]}
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -91,9 +93,15 @@ class _Call(BaseHTTPRequestHandler):
         self._answer(*(self.server.protect(wanted) if self.path == STATE else (404, {})))
 
     def do_POST(self) -> None:
-        self._body()
-        assert self.headers["X-Amz-Target"].endswith(".DescribeServices")
-        self._answer(200, {"services": [self.server.service] if self.server.service else [], "failures": []})
+        asked = self._body()
+        verb = self.headers["X-Amz-Target"].rpartition(".")[2]
+        self.server.called.append(verb)
+        if verb == "DescribeTasks":
+            assert asked["tasks"] == [ARN]
+            self._answer(200, {"tasks": [{"taskArn": ARN, "group": self.server.group}], "failures": []})
+        else:
+            assert (verb, asked["services"]) == ("DescribeServices", ["drain"])
+            self._answer(200, {"services": [self.server.service] if self.server.service else [], "failures": []})
 
     def _body(self) -> Any:
         return json.loads(self.rfile.read(int(self.headers["Content-Length"])))

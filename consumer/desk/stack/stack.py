@@ -20,6 +20,8 @@ ABSENT = {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS"}  # gone; made for a look at w
 NOTHING = ("didn't contain changes", "No updates are to be performed")
 CANCELLED = ("Resource creation cancelled", "Resource update cancelled")  # because of another one, which says why
 REMEDIES = {
+    "while Tasks are active": "do it once more in two minutes: containers of the service were still ending",
+    "has a dependent object": "another security group, a database's perhaps, names this one: remove that rule, repeat",
     "service linked role": "deploy again in a minute: the account's first service makes a role that takes a while",
     "not authorized to perform": "ask for this permission, or deploy as somebody who has it",
     "Circuit Breaker": "containers did not stay up: see their last lines in the log group, and the service's events",

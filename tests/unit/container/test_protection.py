@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from consumer.testing import FakeClock
 
-OURS = Task("eu-west-1", "fleet", "drain", "consumer:7", stopping=False)
+OURS = Task("arn", "eu-west-1", "fleet", "drain", "consumer:7", stopping=False)
 STEADY = Service(3, "consumer:7", deploying=False)
 
 
@@ -34,7 +34,7 @@ class Scene:
         self.asked: list[tuple[float, int | None]] = []
         self.answer: str | Unanswered = ""
         self.found: Task | Unanswered = OURS
-        self.wants: Service | Unanswered = STEADY
+        self.wants: Service | Unanswered | None = STEADY
         self.services, self.longest = 0, 300.0
         self.begin()
 
@@ -60,10 +60,10 @@ class Scene:
         found: Task = told(self.found)
         return found
 
-    def service(self, task: Task) -> Service:
+    def service(self, task: Task) -> Service | None:
         assert task == OURS
         self.services += 1
-        wants: Service = told(self.wants)
+        wants: Service | None = told(self.wants)
         return wants
 
     def busy(self, *, of: int = 0) -> None:
@@ -205,7 +205,7 @@ async def test_a_task_without_a_service_is_told_apart_and_works_on(scene: Scene)
 @pytest.mark.parametrize(
     ("found", "wants", "why"),
     [
-        (Task("eu-west-1", "fleet", "drain", "consumer:7", stopping=True), STEADY, "its task is to stop"),
+        (Task("arn", "eu-west-1", "fleet", "drain", "consumer:7", stopping=True), STEADY, "its task is to stop"),
         (OURS, Service(3, "consumer:8", deploying=True), "consumer:8 is deployed"),
         (OURS, Service(0, "consumer:7", deploying=False), "the service wants no container"),
     ],
@@ -342,7 +342,7 @@ async def test_once_its_task_is_to_stop_an_idle_container_does_not_ask_whether_i
     scene.busy()
     await scene.look(2)
     scene.idle()
-    scene.answer, scene.found = "", Task("eu-west-1", "fleet", "drain", "consumer:7", stopping=True)
+    scene.answer, scene.found = "", Task("arn", "eu-west-1", "fleet", "drain", "consumer:7", stopping=True)
     await scene.look(300)
     assert len(scene.asked) == 1
     assert scene.quiet == "its task is to stop"
@@ -361,9 +361,10 @@ async def test_a_person_s_wish_is_left_alone(scene: Scene) -> None:
 async def test_the_service_is_asked_once_a_minute_and_never_where_there_is_none(scene: Scene) -> None:
     await scene.look(600)
     assert scene.services == 10
-    scene.found = Task("eu-west-1", "fleet", "", "consumer:7", stopping=False)
+    scene.wants = None
     await scene.look(600)
-    assert scene.services == 10
+    assert scene.services == 11
+    assert not scene.log.named("platform_not_heard")
 
 
 async def test_a_service_that_does_not_answer_is_asked_more_and_more_seldom(scene: Scene) -> None:

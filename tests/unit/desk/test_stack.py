@@ -56,6 +56,21 @@ def test_what_failed_is_told_the_cause_first_and_nothing_of_earlier_deployments(
     assert len(stand_in.made("describe_stack_events")) == 2  # a long-lived stack's older ones are not read
 
 
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("DeleteClusters SDK Error: The Cluster cannot be deleted while Tasks are active.", "once more in two minutes"),
+        ("resource sg-0a1b has a dependent object (Service: Ec2, Status Code: 400)", "remove that rule"),
+    ],
+)
+def test_what_keeps_a_stack_from_being_deleted_comes_with_what_to_do(
+    clock: FakeClock, reason: str, remedy: str
+) -> None:
+    stand_in = StandIn(describe_stack_events=[{"StackEvents": [event("Cluster", "DELETE_FAILED", reason)]}])
+    (told,) = stack(stand_in, clock).failures()
+    assert remedy in told
+
+
 def test_all_pages_of_a_change_are_shown(clock: FakeClock) -> None:
     pages = [proposed(Changes=[change("Queue")], NextToken="2"), proposed(Changes=[change("Service")])]
     found = stack(StandIn(describe_change_set=pages), clock).propose("template", [], new=False)

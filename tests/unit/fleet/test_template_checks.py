@@ -115,7 +115,7 @@ def test_roles_may_do_what_the_container_does_and_nothing_else() -> None:
     assert allowed == {
         "Drain": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
         "DeadLetter": "sqs:SendMessage",
-        "ProtectOneself": "ecs:UpdateTaskProtection",
+        "ProtectOneself": ["ecs:UpdateTaskProtection", "ecs:DescribeTasks"],
         "SeeTheService": "ecs:DescribeServices",
     }
     everywhere = [one for role in ("TaskRole", "ExecutionRole") for one in statements(role) if one["Resource"] == "*"]
@@ -135,7 +135,7 @@ def test_both_queues_are_encrypted_refuse_plain_http_and_outlive_the_stack() -> 
     policy = properties("QueuePolicy")
     assert set(policy["Queues"]) == {"Queue", "DeadLetterQueue"}
     (only,) = policy["PolicyDocument"]["Statement"]
-    assert set(only["Resource"]) == {"Queue.Arn", "DeadLetterQueue.Arn"}
+    assert only["Resource"] == "*"  # the queue that bears it: SQS takes no statement that names several
     for name in policy["Queues"]:
         assert properties(name)["SqsManagedSseEnabled"] is True
         assert WHOLE["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"
@@ -213,6 +213,11 @@ def test_the_dashboard_is_json_and_its_widgets_lie_beside_one_another() -> None:
         assert not cells & taken
         assert max(x for x, _ in cells) < 24
         taken |= cells
+
+
+def test_a_stack_of_the_same_name_in_another_region_has_a_dashboard_of_its_own() -> None:
+    """Dashboards are the whole account's; everything else with a name is a region's, or named by CloudFormation."""
+    assert "${AWS::Region}" in WHOLE["Resources"]["Dashboard"]["Properties"]["DashboardName"].get("Fn::Sub", "")
 
 
 def test_the_dashboard_shows_every_metric_as_it_is_published() -> None:
