@@ -36,7 +36,7 @@ class Wanted:
         self._lane = Lane("ecs")
         self._next_task = self._next_service = clock.monotonic()
         self._stopping, self._newer = False, ""  # the task definition that is deployed instead of this one
-        self._deaf, self._alone = False, False  # alone: a task that was run by itself has no service
+        self._deaf = False
         self._unanswered = 0  # calls of the service in a row
 
     @property
@@ -67,12 +67,12 @@ class Wanted:
         task = await self._lane.run(self._ecs.task)
         if task.stopping:
             self._stopping = True
-        elif not self._alone and now >= self._next_service:
+        elif now >= self._next_service:
             wait = SERVICE_EVERY * 2.0 ** min(self._unanswered, RARER)
             self._next_service = now + wait * self._clock.uniform(0.9, 1.1)
             self._unanswered += 1
             service = await self._lane.run(partial(self._ecs.service, task))
-            self._deaf, self._unanswered, self._alone = False, 0, service is None
+            self._deaf, self._unanswered = False, 0
             if service:
                 self._judge(task, service)
 
