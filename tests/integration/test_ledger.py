@@ -7,11 +7,13 @@ import tempfile
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from consumer import cli
 from consumer.errors import LedgerError
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 DAY = 86_400.0
+# SQLite waits 5 s for its lock, which anybody may get: of eight on a slow disk one goes without. Processes ask again.
+PATIENTLY = Retrying(retry=retry_if_exception(database.away), stop=stop_after_attempt(12), reraise=True)
 
 
 @pytest.fixture
@@ -207,7 +211,8 @@ def test_of_many_that_claim_at_once_one_wins(database_url: str, engine: Engine) 
     engines = [database.engine(database_url, 1) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         for number in range(10):
-            answers = list(pool.map(lambda one, key=f"k{number}": asked(Ledger(one, "orders", DAY), key), engines))
+            ledgers = [Ledger(one, "orders", DAY) for one in engines]
+            answers = list(pool.map(lambda one, key=f"k{number}": PATIENTLY(asked, one, key), ledgers))
             assert [type(answer) for answer in answers].count(Claim) == 1
             assert [type(answer) for answer in answers].count(Elsewhere) == 7
     for one in engines:
@@ -227,7 +232,7 @@ def test_queues_do_not_see_one_another(engine: Engine, ledger: Ledger) -> None:
 def test_many_processes_that_start_at_once_make_the_table_once(database_url: str) -> None:
     engines = [database.engine(database_url, 1) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(schema.migrate, engines)).count(True) == 1
+        assert list(pool.map(partial(PATIENTLY, schema.migrate), engines)).count(True) == 1
     for one in engines:
         one.dispose()
 
@@ -286,7 +291,7 @@ def test_many_processes_that_start_at_once_upgrade_the_table_once_and_keep_what_
     monkeypatch.setattr(schema, "UPGRADES", (UPGRADE, ("ALTER TABLE consumer_ledger ADD COLUMN other TEXT",)))
     engines = [database.engine(database_url, 1) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(schema.migrate, engines)).count(True) == 1
+        assert list(pool.map(partial(PATIENTLY, schema.migrate), engines)).count(True) == 1
     for one in engines:
         one.dispose()
     with engine.begin() as connection:
