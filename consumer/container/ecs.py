@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from consumer.clock import Clock
 
-TIMEOUT = 1.5  # seconds for a whole call of the agent: a duty that takes 2 is said to be late
+TIMEOUT = 5.5  # seconds for a whole call of the agent, which gives ECS 4 and its own answer 5 (amazon-ecs-agent #3431)
 API = 10.0  # seconds for a whole call of the API: its client, credentials, and an answer that comes byte by byte
 LONGEST_ANSWER = 65_536  # bytes
 BLOCKED = "DEPLOYMENT_BLOCKED"  # more tasks are protected than the service wants: one of them is this one
