@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from consumer.fleet.rehearsal.subject import Setup
 
 ALONE = "one process per container"
+SIZE = {"Cpu", "Memory", "Processes", "Concurrency", "OpenContainers", "MaxContainers"}  # the plan's, of each fleet
 SIGMA = "seconds are lognormal about their average, with this sigma; a run past TimeLimit, which would be ended, is not"
 
 
@@ -159,9 +160,13 @@ def _check_limit(kind: Kind, limit: float) -> None:
 
 def _setup(arguments: Namespace, load: Workload, name: str, processes: int | None = None) -> Setup:
     """Give what is to be deployed: the plan for this load, and what was asked for in its place."""
-    market = Market(workload.prices(arguments), workload.figures(arguments))
+    chosen = dict(arguments.set)
+    private = chosen.get("AssignPublicIp") == "DISABLED"  # then no address is paid for
+    market = Market(workload.prices(arguments), workload.figures(arguments), public_ip=not private)
     planned = plan(Request(load, market, processes=processes))
-    given = parameters(planned, arguments.timezone) | (dict(arguments.set) if processes is None else {})
+    if processes is not None:  # its size is the plan's; where it runs, and what that costs, is as it is for ours
+        chosen = {name: value for name, value in chosen.items() if name not in SIZE}
+    given = parameters(planned, arguments.timezone) | chosen
     try:
         deployment = template.read(template.text_of(arguments.template), **given)
     except ModuleNotFoundError as error:

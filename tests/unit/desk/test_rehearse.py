@@ -132,6 +132,28 @@ def test_messages_that_were_measured_are_held_against_the_time_limit(
     assert cli.main([*DAY, "--trace", str(took), "--set", "TimeLimit=1020", "--by", "20:00"]) == 0
 
 
+def test_a_container_without_an_address_pays_for_none(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--private",), ()
+    planned = []
+    for private in words:
+        assert cli.main(["plan", *DAY[1:], *private, "--json"]) == 0
+        planned.append(json.loads(capsys.readouterr().out)["offers"][0]["bill"]["day"])
+    cheap, usual = (
+        rehearsed(capsys, *given)["days"][0]["cost"] for given in (("--set", "AssignPublicIp=DISABLED"), ())
+    )
+    assert usual - cheap == pytest.approx(planned[1] - planned[0], rel=0.05)
+
+
+def test_what_is_set_beside_the_size_holds_for_one_process_per_container_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spot = ("--set", "SpotWeight=1", "--set", "OnDemandWeight=0", "--set", "OnDemandBase=0", "--set", "Processes=6")
+    usual, cheap = (rehearsed(capsys, "--policies", *words)["compared"] for words in ((), spot))
+    alone = [found["one process per container"]["days"][0] for found in (usual, cheap)]
+    assert alone[0]["container_seconds"] == alone[1]["container_seconds"]
+    assert alone[1]["cost"] < alone[0]["cost"]
+
+
 def test_an_unknown_parameter_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*DAY, "--set", "Procesess=1"]) == 64
     assert "did you mean Processes" in capsys.readouterr().err

@@ -167,3 +167,12 @@ def test_more_processes_in_a_container_never_cost_more_than_one(load: Workload) 
         if one:  # thousands of containers may take too long to launch
             assert two
             assert two.day <= one.day
+
+
+def test_a_fleet_that_is_soon_done_is_paid_for_until_it_may_close() -> None:
+    few = replace(USUAL, messages=10)
+    asked = 10 * (2 + 165 / 30) * 0.0000004
+    assert bill(few, TWO, TOKYO).day == pytest.approx(2 * (180 + 900) / HOUR * HOURLY + asked)  # 03:57 to 04:15
+    hurried = replace(few, shortest=1.0, mean=2.0, longest=3.0, deadline=few.opens + 600)
+    asked = 10 * (2 + 2 / 30) * 0.0000004
+    assert bill(hurried, TWO, TOKYO).day == pytest.approx(2 * (180 + 540) / HOUR * HOURLY + asked)
