@@ -17,7 +17,7 @@ from consumer.fleet.cloud import template
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.overrides import parameters
 from consumer.fleet.planning.plan import Request, plan
-from consumer.fleet.planning.workload import DAY
+from consumer.fleet.planning.workload import DAY, clock
 from consumer.fleet.rehearsal import policies, subject
 from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
@@ -49,8 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     workload.add_arguments(parser)
     add = parser.add_argument
     _add_coming(parser.add_mutually_exclusive_group().add_argument)
-    add("--trace", type=Path, metavar="FILE", help='measured seconds, one number or {"seconds": 1.5} a line')
-    add("--sigma", type=words.sigma, metavar="S", help=SIGMA)
+    _add_lasting(parser.add_mutually_exclusive_group().add_argument)
     add(
         "--set",
         action="append",
@@ -76,7 +75,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--longer", type=words.factor, default=1.0, metavar="X", help="each takes so many times the seconds")
     add("--spot-every", type=words.length, default=0.0, metavar="TIME", help="a Spot interruption each so often: 20m")
     add("--gap", type=words.length, default=0.0, metavar="TIME", help="no metric arrives for so long at the start")
-    add("--deploy-at", type=words.time, metavar="HH:MM", help="a deployment in the middle")
+    add("--deploy-at", type=words.time, metavar="HH:MM", help="a deployment in the window")
     add("--start", type=words.run, metavar="A..B", help="seconds until a container has started (60..90)")
     add("--failing", type=words.share, default=0.0, metavar="SHARE", help="of the runs that fail")
     add("--crashing", type=words.share, default=0.0, metavar="SHARE", help="of the runs that end with their process")
@@ -87,6 +86,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 def _add_coming(add: Callable[..., Any]) -> None:
     add("--over", type=words.length, default=0.0, metavar="TIME", help="messages come one by one for so long, as 2h")
     add("--arrivals", type=Path, metavar="FILE", help="or at the times in a file, one HH:MM:SS or ISO time a line")
+
+
+def _add_lasting(add: Callable[..., Any]) -> None:
+    add("--trace", type=Path, metavar="FILE", help='measured seconds, one number or {"seconds": 1.5} a line')
+    add("--sigma", type=words.sigma, metavar="S", help=SIGMA)
 
 
 def main(arguments: Namespace) -> int:
@@ -178,13 +182,21 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
 
 
 def _scene(arguments: Namespace, load: Workload) -> Scene:
-    deploy_at = arguments.deploy_at
-    if deploy_at is not None and deploy_at < load.opens:
-        deploy_at += DAY  # after midnight
+    deploy_at = _deployed_at(arguments, load)
     faults = Faults(arguments.spot_every, arguments.failing, arguments.crashing, arguments.gap, deploy_at)
     platform = Platform(start=arguments.start[::2]) if arguments.start else Platform()
     arrivals, durations = _arrivals(arguments, load), _durations(arguments, load)
     return Scene(load.opens, load.opens + load.window, arrivals, durations, faults, platform)
+
+
+def _deployed_at(arguments: Namespace, load: Workload) -> float | None:
+    if arguments.deploy_at is None:
+        return None
+    after: float = (arguments.deploy_at - load.opens) % DAY  # the window may go over midnight
+    if after > load.window:
+        wanted = f"a time from {clock(load.opens)} until {clock(load.deadline)}"
+        raise ConsumerError(problem("--deploy-at", wanted, clock(arguments.deploy_at), "name one in the window"))
+    return load.opens + after
 
 
 def _arrivals(arguments: Namespace, load: Workload) -> Arrivals:

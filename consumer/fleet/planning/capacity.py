@@ -25,6 +25,7 @@ MEMORY_SHARE = 0.85  # of a container's memory, as in CONSUMER_MEMORY_LIMIT=auto
 CPU_SHARE = 0.8  # of its CPU, so that leases and signals are on time
 MEASURED_PROCESSES = 16  # in one container: more are planned only for a handler that has been measured
 MOST_PROCESSES = 500  # CONSUMER_PROCESSES takes no more
+MOST_CONCURRENCY = 500  # nor does CONSUMER_CONCURRENCY
 SURGE = 3  # times the usual messages, for which the fleet may still grow
 
 LAUNCH_BURST, LAUNCHES = 100, 20  # Fargate: tasks at once, then a second (ECS: service quotas, throttling)

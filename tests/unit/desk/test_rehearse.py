@@ -111,6 +111,8 @@ def test_the_template_s_parameters_can_be_set(capsys: pytest.CaptureFixture[str]
         (["--from", "04:00", "--by", "23:00"], "--by: expected at most 18 hours after --from"),
         (["--set", "CloseTime=08:00"], "in this order"),
         (["--spot-every", "20m"], "got SpotWeight=0. To do: add --set SpotWeight=1"),
+        (["--deploy-at", "03:59"], "--deploy-at: expected a time from 04:00 until 09:00; got 03:59"),
+        (["--deploy-at", "09:01"], "--deploy-at: expected a time from 04:00 until 09:00; got 09:01"),
         (["--trace", "/none"], "/none: expected seconds a line"),
         (["--arrivals", "/none"], "got no such file. To do: name another file"),
     ],
@@ -154,6 +156,13 @@ def test_what_is_set_beside_the_size_holds_for_one_process_per_container_too(
     assert alone[1]["cost"] < alone[0]["cost"]
 
 
+def test_a_template_that_cannot_be_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_bytes(b"\xff\xfe")
+    assert cli.main([*DAY, "--template", str(file)]) == 64
+    assert f"got {file}: 'utf-8' codec" in capsys.readouterr().err
+
+
 def test_an_unknown_parameter_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*DAY, "--set", "Procesess=1"]) == 64
     assert "did you mean Processes" in capsys.readouterr().err
@@ -179,6 +188,18 @@ def test_messages_come_at_given_times_or_one_by_one_but_not_both(capsys: pytest.
     with pytest.raises(SystemExit):
         cli.main([*DAY, "--over", "2h", "--arrivals", "came"])
     assert "not allowed with" in capsys.readouterr().err
+
+
+def test_seconds_are_measured_or_drawn_but_not_both(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*DAY, "--trace", "took", "--sigma", "1"])
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def test_a_deployment_may_come_after_midnight(capsys: pytest.CaptureFixture[str]) -> None:
+    night = ("--from", "23:00", "--by", "04:00", "--messages", "2000")
+    alone, deployed = (rehearsed(capsys, *night, *words)["days"][0] for words in ((), ("--deploy-at", "00:30")))
+    assert deployed["started"] == 2 * alone["started"]
 
 
 def test_messages_that_come_while_nobody_waits_for_them_are_counted(
@@ -289,6 +310,16 @@ def test_a_terminal_shows_how_far_it_is_and_then_only_the_answer(
     bar = "#" * (30 * int(far[:-1]) // 100)
     assert f"ours  {bar:30}  {far} \x1b[K" in drawn, "of a longer line before it, nothing is left"
     assert drawn[-1] == "\x1b[K"
+
+
+def test_how_far_it_is_fits_into_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "20")
+    assert cli.main([*DAY, "--days", "2"]) == 0
+    drawn = capsys.readouterr().err.split("\r")
+    assert max(len(shown.removesuffix("\x1b[K")) for shown in drawn) == 19
 
 
 @pytest.mark.parametrize(("name", "option"), [("Deadline", "--by"), ("TimeZone", "--timezone")])

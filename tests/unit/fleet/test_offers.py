@@ -86,6 +86,18 @@ def test_a_function_that_holds_more_pays_for_more() -> None:
     assert of(USUAL, heavy)["lambda"].size == "501 MB"
 
 
+def test_a_function_that_computes_has_the_memory_that_gives_it_as_much_of_a_processor() -> None:
+    busy = replace(TOKYO, figures=Calibration(message_cpu=0.5))
+    assert of(USUAL, busy)["lambda"].size == "885 MB"
+
+
+def test_a_function_of_more_memory_than_there_is_is_impossible() -> None:
+    huge = replace(TOKYO, figures=Calibration(message_mib=10_193))
+    found = of(USUAL, huge)["lambda"]
+    assert (found.bill, found.note) == (None, "impossible: it has 10,240 MB at most")
+    assert of(USUAL, replace(TOKYO, figures=Calibration(message_mib=10_192)))["lambda"].bill
+
+
 def test_a_function_that_would_run_for_over_fifteen_minutes_is_impossible() -> None:
     long = replace(USUAL, longest=901.0)
     found = of(long)["lambda"]
