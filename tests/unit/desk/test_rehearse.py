@@ -391,8 +391,9 @@ def test_a_container_s_log_is_a_trace_of_what_is_done(tmp_path: Path) -> None:
     file = tmp_path / "log"
     lines = [
         {"event": "process_ready"},
-        {"event": "delivered", "outcome": "done", "seconds": 12.5},
-        {"event": "delivered", "outcome": "retry", "seconds": 1.0},
+        {"event": "delivered", "outcome": "done", "cause": "returned", "seconds": 12.5},
+        {"event": "delivered", "outcome": "done", "cause": "deduplicated", "seconds": 0.1},
+        {"event": "delivered", "outcome": "retry", "cause": "raised", "seconds": 1.0},
     ]
     file.write_text("\n".join(map(json.dumps, lines)))
     assert list(samples.trace(file)) == [12.5]
