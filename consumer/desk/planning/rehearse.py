@@ -14,10 +14,12 @@ from consumer.desk.planning.many import play
 from consumer.desk.planning.plot import Plotter
 from consumer.errors import ConsumerError, ImpossibleError, problem
 from consumer.fleet.cloud import template
+from consumer.fleet.cloud.sizes import Size
+from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.overrides import parameters
 from consumer.fleet.planning.plan import Request, plan
-from consumer.fleet.planning.workload import DAY, clock
+from consumer.fleet.planning.workload import DAY, clock, counted
 from consumer.fleet.rehearsal import policies, subject
 from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
@@ -26,7 +28,7 @@ from consumer.fleet.rehearsal.durations import Between, Lognormal, Trace
 from consumer.fleet.rehearsal.faults import Faults
 from consumer.fleet.rehearsal.hard import HARD
 from consumer.fleet.rehearsal.platform import Platform
-from consumer.limits import TIME_LIMIT
+from consumer.limits import LONGEST_RUN, TIME_LIMIT
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from consumer.desk.planning.rehearsepage import Played
+    from consumer.fleet.cloud.template import Deployment
     from consumer.fleet.planning.workload import Workload
     from consumer.fleet.rehearsal.arrivals import Arrivals
     from consumer.fleet.rehearsal.durations import Durations
@@ -157,7 +160,10 @@ def _check_limit(kind: Kind, limit: float) -> None:
     """Refuse runs that would all be ended: how long a day takes on which they are not is no answer."""
     longest = kind.scene.durations.longest
     if longest > limit:
-        remedy = f"deploy, and --set, TimeLimit={math.ceil(longest / 60) * 60} or more"
+        enough = math.ceil(longest / 60) * 60
+        remedy = f"deploy, and --set, TimeLimit={enough} or more"
+        if enough > LONGEST_RUN:
+            remedy = f"leave it out: no TimeLimit is over {LONGEST_RUN:,g} s, since SQS gives a message 12 h"
         got = f"a run of {longest:,g} s, which is ended, and dead-lettered in the end"
         raise ConsumerError(problem(f"{kind.name}: TimeLimit", f"no run of more than its {limit:,g} s", got, remedy))
 
@@ -178,7 +184,20 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
         raise ConsumerError(
             problem("the template", "the extra `plan`, to read it", f"no {error.name}", remedy)
         ) from error
+    if remark := _crowded(deployment, market, load):
+        terminal.say(f"{name}: {remark}")
     return subject.of(deployment, market, name)
+
+
+def _crowded(deployment: Deployment, market: Market, load: Workload) -> str:
+    """Say where more processes are rehearsed than a container holds: in a rehearsal, none is out of memory."""
+    size = Size(deployment.cpu, deployment.memory_mib)
+    concurrency = int(float(deployment.settings["CONSUMER_CONCURRENCY"]))
+    processes = deployment.slots // concurrency
+    room = min(capacity.holds(size, market.figures, concurrency, load.turn))
+    if processes <= room:
+        return ""
+    return f"by the plan's figures {size} are enough for {counted(room, 'process', 'processes')}, not for {processes}"
 
 
 def _scene(arguments: Namespace, load: Workload) -> Scene:

@@ -131,6 +131,10 @@ def test_messages_that_were_measured_are_held_against_the_time_limit(
     took.write_text("60\n1000\n")
     assert cli.main([*DAY, "--trace", str(took)]) == 64
     assert "TimeLimit=1020 or more" in capsys.readouterr().err
+    took.write_text("40000\n")
+    assert cli.main([*DAY, "--trace", str(took)]) == 64
+    assert "no TimeLimit is over 39,600 s" in capsys.readouterr().err
+    took.write_text("60\n1000\n")
     assert cli.main([*DAY, "--trace", str(took), "--set", "TimeLimit=1020", "--by", "20:00"]) == 0
 
 
@@ -161,6 +165,14 @@ def test_a_template_that_cannot_be_read_is_refused(tmp_path: Path, capsys: pytes
     file.write_bytes(b"\xff\xfe")
     assert cli.main([*DAY, "--template", str(file)]) == 64
     assert f"got {file}: 'utf-8' codec" in capsys.readouterr().err
+
+
+def test_more_processes_than_a_container_holds_are_said_to_be_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*DAY, "--set", "Processes=500"]) == 0
+    said = capsys.readouterr().err
+    assert said == "ours: by the plan's figures 0.25 vCPU, 1 GB are enough for 12 processes, not for 500\n"
+    assert cli.main([*DAY, "--policies"]) == 0
+    assert not capsys.readouterr().err
 
 
 def test_an_unknown_parameter_is_named(capsys: pytest.CaptureFixture[str]) -> None:
