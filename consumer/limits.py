@@ -6,6 +6,7 @@ import math
 
 VISIBILITY_MAX = 43_200  # SQS: a message can be invisible for 12 h from its receipt, and extending does not reset that
 MOST_PROCESSES = 500  # in one container
+MOST_CONCURRENCY = 500  # messages in hand of one process
 
 TIME_LIMIT = 900.0  # of one run, unless told otherwise
 GRACE = 10.0  # from there until its process is replaced, unless told otherwise

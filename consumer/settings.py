@@ -13,7 +13,16 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from consumer.limits import AGENT_STOP, GRACE, LONGEST_RUN, MOST_PROCESSES, TIME_LIMIT, VISIBILITY_MAX, drain_of
+from consumer.limits import (
+    AGENT_STOP,
+    GRACE,
+    LONGEST_RUN,
+    MOST_CONCURRENCY,
+    MOST_PROCESSES,
+    TIME_LIMIT,
+    VISIBILITY_MAX,
+    drain_of,
+)
 from consumer.window import Window
 
 PREFIX = "CONSUMER_"
@@ -82,7 +91,7 @@ class Settings(BaseSettings):
     handler: str = knob("module:function", "The function that handles one message.", pattern=r"^[\w.]+:[\w.]+$")
 
     processes: int = knob("count", "Consumer processes in this container.", default=4, ge=1, le=MOST_PROCESSES)
-    concurrency: int = knob("count", "Messages in hand per process.", default=1, ge=1, le=500)
+    concurrency: int = knob("count", "Messages in hand per process.", default=1, ge=1, le=MOST_CONCURRENCY)
 
     stop_timeout: float = knob(
         "s", "The platform's stop timeout, after which it kills the container (Fargate's maximum is 120).",

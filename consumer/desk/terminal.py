@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ SHOWN = 10  # problems listed for people; all of them with --json
 
 
 def progress(so_far: object) -> None:
-    """Show how far it is, in place of what was shown before."""
+    """Show how far it is, in place of what was shown before: on one line, since no way leads back from a second."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r{so_far} \x1b[K")
+        room = shutil.get_terminal_size().columns - 2  # for the blank, and since a full line may break by itself
+        sys.stderr.write(f"\r{str(so_far)[:room]} \x1b[K")
         sys.stderr.flush()
 
 

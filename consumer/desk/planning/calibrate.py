@@ -13,6 +13,7 @@ import psutil
 from consumer.clock import Clock
 from consumer.container.lock import holder
 from consumer.desk.drain import running
+from consumer.desk.planning import words
 from consumer.errors import SettingsError
 from consumer.fleet.planning.calibration import Calibration
 from consumer.process import memory, offspring, pulse
@@ -32,7 +33,7 @@ EACH = Calibration().each_cpu_s  # which the plan counts besides
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
-        "--seconds", type=float, default=WATCH, metavar="SECONDS", help=f"watch for so long ({WATCH:g})"
+        "--seconds", type=words.wait, default=WATCH, metavar="SECONDS", help=f"watch for so long ({WATCH:g})"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 from consumer.desk import terminal
@@ -11,6 +12,7 @@ from consumer.errors import ConsumerError, ImpossibleError
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.capacity import Limits
 from consumer.fleet.planning.plan import Request, growth, plan
+from consumer.limits import MOST_CONCURRENCY
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     workload.add_arguments(parser)
     parser.add_argument("--processes", type=words.count, metavar="N", help="processes per container (default: best)")
-    parser.add_argument("--concurrency", type=words.count, default=1, metavar="N", help="messages per process (1)")
+    several = partial(words.count, most=MOST_CONCURRENCY)
+    parser.add_argument("--concurrency", type=several, default=1, metavar="N", help="messages per process (1)")
     parser.add_argument("--parallel", type=words.count, metavar="N", help="messages at once that your API bears")
     parser.add_argument("--connections", type=words.count, metavar="N", help="that the ledger's database gives you")
     parser.add_argument("--private", action="store_true", help="containers without a public address of their own")

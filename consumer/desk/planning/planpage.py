@@ -180,7 +180,8 @@ def _prices(plan: Plan) -> str:
     seen = dict.fromkeys((str(prices.of(item).date), prices.of(item).source) for item in prices.table)
     return table(("prices of", "source"), list(seen)) + (
         f"\nA month has 30 days, {METRICS} metrics and {ALARM_METRICS} metrics in alarms. Not in any figure: what your "
-        "handler calls,\nlogs, traffic, NAT, the database.\n"
+        "handler calls,\nlogs, traffic, NAT, the database, the registry's images, a dashboard beyond the account's "
+        "third ($3).\n"
         "After free: the month where nothing else uses the account's free tiers."
     )
 

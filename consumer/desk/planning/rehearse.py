@@ -14,10 +14,12 @@ from consumer.desk.planning.many import play
 from consumer.desk.planning.plot import Plotter
 from consumer.errors import ConsumerError, ImpossibleError, problem
 from consumer.fleet.cloud import template
+from consumer.fleet.cloud.sizes import Size
+from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.overrides import parameters
 from consumer.fleet.planning.plan import Request, plan
-from consumer.fleet.planning.workload import DAY
+from consumer.fleet.planning.workload import DAY, clock, counted
 from consumer.fleet.rehearsal import policies, subject
 from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
@@ -26,7 +28,7 @@ from consumer.fleet.rehearsal.durations import Between, Lognormal, Trace
 from consumer.fleet.rehearsal.faults import Faults
 from consumer.fleet.rehearsal.hard import HARD
 from consumer.fleet.rehearsal.platform import Platform
-from consumer.limits import TIME_LIMIT
+from consumer.limits import LONGEST_RUN, TIME_LIMIT
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -34,12 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from consumer.desk.planning.rehearsepage import Played
+    from consumer.fleet.cloud.template import Deployment
     from consumer.fleet.planning.workload import Workload
     from consumer.fleet.rehearsal.arrivals import Arrivals
     from consumer.fleet.rehearsal.durations import Durations
     from consumer.fleet.rehearsal.subject import Setup
 
 ALONE = "one process per container"
+SIZE = {"Cpu", "Memory", "Processes", "Concurrency", "OpenContainers", "MaxContainers"}  # the plan's, of each fleet
 SIGMA = "seconds are lognormal about their average, with this sigma; a run past TimeLimit, which would be ended, is not"
 
 
@@ -48,8 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     workload.add_arguments(parser)
     add = parser.add_argument
     _add_coming(parser.add_mutually_exclusive_group().add_argument)
-    add("--trace", type=Path, metavar="FILE", help='measured seconds, one number or {"seconds": 1.5} a line')
-    add("--sigma", type=words.sigma, metavar="S", help=SIGMA)
+    _add_lasting(parser.add_mutually_exclusive_group().add_argument)
     add(
         "--set",
         action="append",
@@ -75,7 +78,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--longer", type=words.factor, default=1.0, metavar="X", help="each takes so many times the seconds")
     add("--spot-every", type=words.length, default=0.0, metavar="TIME", help="a Spot interruption each so often: 20m")
     add("--gap", type=words.length, default=0.0, metavar="TIME", help="no metric arrives for so long at the start")
-    add("--deploy-at", type=words.time, metavar="HH:MM", help="a deployment in the middle")
+    add("--deploy-at", type=words.time, metavar="HH:MM", help="a deployment in the window")
     add("--start", type=words.run, metavar="A..B", help="seconds until a container has started (60..90)")
     add("--failing", type=words.share, default=0.0, metavar="SHARE", help="of the runs that fail")
     add("--crashing", type=words.share, default=0.0, metavar="SHARE", help="of the runs that end with their process")
@@ -86,6 +89,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 def _add_coming(add: Callable[..., Any]) -> None:
     add("--over", type=words.length, default=0.0, metavar="TIME", help="messages come one by one for so long, as 2h")
     add("--arrivals", type=Path, metavar="FILE", help="or at the times in a file, one HH:MM:SS or ISO time a line")
+
+
+def _add_lasting(add: Callable[..., Any]) -> None:
+    add("--trace", type=Path, metavar="FILE", help='measured seconds, one number or {"seconds": 1.5} a line')
+    add("--sigma", type=words.sigma, metavar="S", help=SIGMA)
 
 
 def main(arguments: Namespace) -> int:
@@ -152,16 +160,23 @@ def _check_limit(kind: Kind, limit: float) -> None:
     """Refuse runs that would all be ended: how long a day takes on which they are not is no answer."""
     longest = kind.scene.durations.longest
     if longest > limit:
-        remedy = f"deploy, and --set, TimeLimit={math.ceil(longest / 60) * 60} or more"
+        enough = math.ceil(longest / 60) * 60
+        remedy = f"deploy, and --set, TimeLimit={enough} or more"
+        if enough > LONGEST_RUN:
+            remedy = f"leave it out: no TimeLimit is over {LONGEST_RUN:,g} s, since SQS gives a message 12 h"
         got = f"a run of {longest:,g} s, which is ended, and dead-lettered in the end"
         raise ConsumerError(problem(f"{kind.name}: TimeLimit", f"no run of more than its {limit:,g} s", got, remedy))
 
 
 def _setup(arguments: Namespace, load: Workload, name: str, processes: int | None = None) -> Setup:
     """Give what is to be deployed: the plan for this load, and what was asked for in its place."""
-    market = Market(workload.prices(arguments), workload.figures(arguments))
+    chosen = dict(arguments.set)
+    private = chosen.get("AssignPublicIp") == "DISABLED"  # then no address is paid for
+    market = Market(workload.prices(arguments), workload.figures(arguments), public_ip=not private)
     planned = plan(Request(load, market, processes=processes))
-    given = parameters(planned, arguments.timezone) | (dict(arguments.set) if processes is None else {})
+    if processes is not None:  # its size is the plan's; where it runs, and what that costs, is as it is for ours
+        chosen = {name: value for name, value in chosen.items() if name not in SIZE}
+    given = parameters(planned, arguments.timezone) | chosen
     try:
         deployment = template.read(template.text_of(arguments.template), **given)
     except ModuleNotFoundError as error:
@@ -169,17 +184,38 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
         raise ConsumerError(
             problem("the template", "the extra `plan`, to read it", f"no {error.name}", remedy)
         ) from error
+    if remark := _crowded(deployment, market, load):
+        terminal.say(f"{name}: {remark}")
     return subject.of(deployment, market, name)
 
 
+def _crowded(deployment: Deployment, market: Market, load: Workload) -> str:
+    """Say where more processes are rehearsed than a container holds: in a rehearsal, none is out of memory."""
+    size = Size(deployment.cpu, deployment.memory_mib)
+    concurrency = int(float(deployment.settings["CONSUMER_CONCURRENCY"]))
+    processes = deployment.slots // concurrency
+    room = min(capacity.holds(size, market.figures, concurrency, load.turn))
+    if processes <= room:
+        return ""
+    return f"by the plan's figures {size} are enough for {counted(room, 'process', 'processes')}, not for {processes}"
+
+
 def _scene(arguments: Namespace, load: Workload) -> Scene:
-    deploy_at = arguments.deploy_at
-    if deploy_at is not None and deploy_at < load.opens:
-        deploy_at += DAY  # after midnight
+    deploy_at = _deployed_at(arguments, load)
     faults = Faults(arguments.spot_every, arguments.failing, arguments.crashing, arguments.gap, deploy_at)
     platform = Platform(start=arguments.start[::2]) if arguments.start else Platform()
     arrivals, durations = _arrivals(arguments, load), _durations(arguments, load)
     return Scene(load.opens, load.opens + load.window, arrivals, durations, faults, platform)
+
+
+def _deployed_at(arguments: Namespace, load: Workload) -> float | None:
+    if arguments.deploy_at is None:
+        return None
+    after: float = (arguments.deploy_at - load.opens) % DAY  # the window may go over midnight
+    if after > load.window:
+        wanted = f"a time from {clock(load.opens)} until {clock(load.deadline)}"
+        raise ConsumerError(problem("--deploy-at", wanted, clock(arguments.deploy_at), "name one in the window"))
+    return load.opens + after
 
 
 def _arrivals(arguments: Namespace, load: Workload) -> Arrivals:

@@ -76,10 +76,10 @@ def _moment(line: str, here: ZoneInfo) -> float:
 
 
 def _length(line: str) -> float | None:
-    """Give seconds; of a container's log only those of messages that are done."""
+    """Give seconds; of a container's log only those of runs that returned: a repeat that is not run is done, too."""
     found = json.loads(line)
     if isinstance(found, dict):
-        if "event" in found and (found["event"], found.get("outcome")) != ("delivered", "done"):
+        if "event" in found and (found["event"], found.get("cause")) != ("delivered", "returned"):
             return None
         found = found["seconds"]
     length = float(found)

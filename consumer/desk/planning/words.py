@@ -20,14 +20,14 @@ LARGEST_FACTOR = 1000.0
 LARGEST_SIGMA = 10.0  # the largest of a thousand is then 10 ** 13 times the usual one
 
 
-def count(word: str) -> int:
+def count(word: str, most: int = LARGEST) -> int:
     """Read a number of things, one at least; 2_000 is two thousand, and so is 2,000."""
     try:
         number = int(word.replace(",", ""))
     except ValueError:
         number = 0
-    if not 1 <= number <= LARGEST:
-        raise ArgumentTypeError(f"expected a whole number from 1 to {LARGEST:,}; got {word!r}")
+    if not 1 <= number <= most:
+        raise ArgumentTypeError(f"expected a whole number from 1 to {most:,}; got {word!r}")
     return number
 
 
@@ -52,6 +52,14 @@ def length(word: str) -> float:
     if not 0 <= seconds <= DAY:
         raise ArgumentTypeError(f"expected a length of time such as 20s, 20m or 2h, at most a day; got {word!r}")
     return seconds
+
+
+def wait(word: str) -> float:
+    """Read how many seconds something is watched."""
+    found = _number(word)
+    if not 0 < found <= DAY:
+        raise ArgumentTypeError(f"expected seconds, more than 0 and at most a day's; got {word!r}")
+    return found
 
 
 def time(word: str) -> float:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
+from consumer.errors import TemplateError
 from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series, evaluate
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ class Alarm:
     datapoints_to_alarm: int = 1
     missing: Missing = "missing"
     actions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what CloudWatch would refuse. Raises TemplateError."""
+        if self.missing not in get_args(Missing):
+            raise TemplateError(f"{self.name}: TreatMissingData is one of {', '.join(get_args(Missing))}")
+        if not 1 <= self.datapoints_to_alarm <= self.evaluation_periods:
+            raise TemplateError(f"{self.name}: DatapointsToAlarm is at least 1 and at most EvaluationPeriods")
 
     def range(self, minute: int, more: int = MORE) -> range:
         """Give the evaluation range that ends with a minute: the datapoints that CloudWatch fetches."""

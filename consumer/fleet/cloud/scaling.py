@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from consumer.errors import TemplateError
 from consumer.fleet.cloud.alarms import MORE, Alarm, Watch
 from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series
 
@@ -66,6 +67,11 @@ class StepPolicy:
     steps: tuple[Step, ...]
     cooldown: int = COOLDOWN
     least: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a type of adjustment that there is not: it would be taken for another one. Raises TemplateError."""
+        if self.adjustment not in get_args(Adjustment):
+            raise TemplateError(f"{self.name}: AdjustmentType is one of {', '.join(get_args(Adjustment))}")
 
     def wanted(self, distance: float, capacity: int) -> int | None:
         """Give the capacity that it wants for a metric so far from the threshold; None where no step covers it."""

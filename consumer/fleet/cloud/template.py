@@ -81,7 +81,10 @@ def text_of(given: Path | None = None) -> str:
     places = [given] if given else [here / NAME, here.parents[2] / "ecs" / NAME]
     for place in places:
         if place.is_file():
-            return place.read_text(encoding="utf-8")
+            try:
+                return place.read_text(encoding="utf-8")
+            except (OSError, UnicodeError) as error:
+                raise TemplateError(f"expected a template that can be read; got {place}: {error}") from error
     raise TemplateError(f"expected the fleet's template, found none at {' and '.join(map(str, places))}")
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from consumer.fleet.planning.workload import Workload
 
 LAMBDA_LIMIT = 900.0  # seconds of one run (Lambda: quotas)
-LAMBDA_LEAST = 128  # MiB
+LAMBDA_LEAST, LAMBDA_MOST = 128, 10_240  # MiB
+LAMBDA_VCPU = 1769  # MiB of a function that has one vCPU; others have their share of it (Lambda: function memory)
 LAMBDA_PARALLEL = (2, 1000)  # an SQS event source's maximum concurrency; an account's usual quota
 NEVER = "not in time, whatever the number"
 
@@ -114,10 +115,13 @@ def _batch(load: Workload, market: Market) -> Offer:
 
 def _lambda(load: Workload, best: Fleet, market: Market) -> Offer:
     """Give a run of its own to each message, as many at once as the fleet has in hand."""
-    memory = max(LAMBDA_LEAST, math.ceil(market.figures.alone_mib + market.figures.message_mib))
+    held = market.figures.alone_mib + market.figures.message_mib
+    memory = max(LAMBDA_LEAST, math.ceil(max(held, LAMBDA_VCPU * market.figures.message_cpu)))
     key, name, size = "lambda", "Lambda ARM, a run per message", f"{memory} MB"
     if load.longest > LAMBDA_LIMIT:
         return Offer(key, name, size, None, 1, None, None, "impossible: a run ends after 15 minutes")
+    if memory > LAMBDA_MOST:
+        return Offer(key, name, size, None, 1, None, None, f"impossible: it has {LAMBDA_MOST:,} MB at most")
     least, most = LAMBDA_PARALLEL
     runs = min(most, max(least, best.slots))
     finish = capacity.makespan(load, runs)

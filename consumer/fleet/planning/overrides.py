@@ -37,10 +37,15 @@ def parameters(plan: Plan, zone: str) -> dict[str, str]:
         "ExpectedSeconds": f"{load.mean:g}",
         "TimeZone": zone,
         "OpenTime": clock((load.opens - EARLY) % DAY),
-        "FreeTime": clock((load.opens + min(FREE, load.window - LAST)) % DAY),
+        "FreeTime": clock((load.opens - EARLY + kept(load)) % DAY),
         "Deadline": clock(load.deadline),
         "CloseTime": clock((load.deadline + GRACE) % DAY),
     }
+
+
+def kept(load: Workload) -> float:
+    """Give the seconds for which the fleet is held open, however soon the queue is empty: OpenTime to FreeTime."""
+    return EARLY + min(FREE, load.window - LAST)
 
 
 def time_limit(load: Workload) -> int:

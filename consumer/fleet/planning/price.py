@@ -81,10 +81,15 @@ class Prices:
 
 
 def load(region: str = REGION, override: Path | None = None) -> Prices:
-    """Read the table for a region; a file of the same form wins. Raises PlanError."""
+    """Read the table for a region; a file of the same form wins, and must know the region. Raises PlanError."""
     table = _for(region, _packaged())
     if override is not None:
-        table |= _for(region, _parsed(_text(override), str(override)))
+        blocks = _parsed(_text(override), str(override))
+        if not (own := _for(region, blocks)):  # a slip would else have the list's prices count, without a word
+            named = ", ".join(sorted({one for regions, _ in blocks for one in regions}))
+            wanted = f"a price for {region}, or for {ANYWHERE}"
+            raise PlanError(problem(str(override), wanted, f"some for {named}", "add one, or leave the file out"))
+        table |= own
     if not any(item in table for item in FARGATE):
         known = ", ".join(sorted({one for regions, _ in _packaged() for one in regions} - {ANYWHERE}))
         raise PlanError(

@@ -175,7 +175,8 @@ class _Run:
             return False
         if self._planner.closed and self._events.now >= self._scene.deadline:  # what is left waits for the next day
             return True
-        return self._all_sent and not (work.visible or work.hidden)
+        opened = self._events.now >= self._scene.start  # a fleet is opened, and paid for, though no message comes
+        return opened and self._all_sent and not (work.visible or work.hidden)
 
     def _next_arrival(self) -> None:
         coming = next(self._coming, None)

@@ -51,7 +51,9 @@ class Between:
     def drawer(self, dice: Dice) -> Callable[[], float]:
         """Give what draws the seconds of one message after another."""
         low, width, roll = self.low, self.high - self.low, dice.random
-        power = width / (self.mean - low) - 1 if self.mean > low else 1.0  # the mean of u ** power is 1 / (power + 1)
+        if self.mean <= low:
+            return lambda: low
+        power = width / (self.mean - low) - 1  # the mean of u ** power is 1 / (power + 1)
         if abs(power - 1) < SAME:
             return lambda: low + width * roll()
         return lambda: low + width * float(roll() ** power)

@@ -83,14 +83,13 @@ class Work:
         self._hand_out()
 
     def _hand_out(self) -> None:
-        free = self.free
-        while free and (self.fresh or self.returned) and self.hidden < IN_FLIGHT:
+        while self.free and (self.fresh or self.returned) and self.hidden < IN_FLIGHT:
+            free = self.free  # another list, where taking its first has had a container take no more
             chosen = int(self._hands.random() * len(free))  # SQS: any of those that ask
             container = free[chosen]
             free[chosen] = free[-1]
             free.pop()
-            if container.takes:  # taking its first may have had it take no more
-                self._start(container)
+            self._start(container)
 
     def _message(self) -> Message:
         returned = self.returned

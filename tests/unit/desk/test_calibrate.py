@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.cli import main
 from consumer.desk.planning import calibrate
 from consumer.desk.planning.calibrate import Watched, watch
 from consumer.process import memory, offspring
@@ -94,3 +95,10 @@ def test_where_no_container_runs_that_is_said(
     shown: Any = capsys.readouterr()
     assert not shown.out
     assert "expected a running container's" in shown.err
+
+
+@pytest.mark.parametrize("word", ["0", "-5", "nan", "inf", "90000", "long"])
+def test_it_is_watched_for_a_while_that_ends(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["calibrate", "--seconds", word])
+    assert f"expected seconds, more than 0 and at most a day's; got '{word}'" in capsys.readouterr().err

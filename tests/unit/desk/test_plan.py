@@ -98,6 +98,13 @@ def test_more_processes_than_were_measured_are_said_to_be_bold(said: Any) -> Non
     assert bold not in said()[1]
 
 
+def test_no_more_is_planned_than_the_settings_take(said: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said("--concurrency", "500")[0] == 0
+    with pytest.raises(SystemExit):
+        said("--concurrency", "501")
+    assert "expected a whole number from 1 to 500; got '501'" in capsys.readouterr().err
+
+
 def test_growth_shows_what_binds_first(said: Any) -> None:
     page = said("--growth")[1]
     assert any(line.startswith("2,000,000") for line in page.splitlines())

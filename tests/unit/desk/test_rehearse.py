@@ -111,6 +111,8 @@ def test_the_template_s_parameters_can_be_set(capsys: pytest.CaptureFixture[str]
         (["--from", "04:00", "--by", "23:00"], "--by: expected at most 18 hours after --from"),
         (["--set", "CloseTime=08:00"], "in this order"),
         (["--spot-every", "20m"], "got SpotWeight=0. To do: add --set SpotWeight=1"),
+        (["--deploy-at", "03:59"], "--deploy-at: expected a time from 04:00 until 09:00; got 03:59"),
+        (["--deploy-at", "09:01"], "--deploy-at: expected a time from 04:00 until 09:00; got 09:01"),
         (["--trace", "/none"], "/none: expected seconds a line"),
         (["--arrivals", "/none"], "got no such file. To do: name another file"),
     ],
@@ -129,7 +131,48 @@ def test_messages_that_were_measured_are_held_against_the_time_limit(
     took.write_text("60\n1000\n")
     assert cli.main([*DAY, "--trace", str(took)]) == 64
     assert "TimeLimit=1020 or more" in capsys.readouterr().err
+    took.write_text("40000\n")
+    assert cli.main([*DAY, "--trace", str(took)]) == 64
+    assert "no TimeLimit is over 39,600 s" in capsys.readouterr().err
+    took.write_text("60\n1000\n")
     assert cli.main([*DAY, "--trace", str(took), "--set", "TimeLimit=1020", "--by", "20:00"]) == 0
+
+
+def test_a_container_without_an_address_pays_for_none(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--private",), ()
+    planned = []
+    for private in words:
+        assert cli.main(["plan", *DAY[1:], *private, "--json"]) == 0
+        planned.append(json.loads(capsys.readouterr().out)["offers"][0]["bill"]["day"])
+    cheap, usual = (
+        rehearsed(capsys, *given)["days"][0]["cost"] for given in (("--set", "AssignPublicIp=DISABLED"), ())
+    )
+    assert usual - cheap == pytest.approx(planned[1] - planned[0], rel=0.05)
+
+
+def test_what_is_set_beside_the_size_holds_for_one_process_per_container_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spot = ("--set", "SpotWeight=1", "--set", "OnDemandWeight=0", "--set", "OnDemandBase=0", "--set", "Processes=6")
+    usual, cheap = (rehearsed(capsys, "--policies", *words)["compared"] for words in ((), spot))
+    alone = [found["one process per container"]["days"][0] for found in (usual, cheap)]
+    assert alone[0]["container_seconds"] == alone[1]["container_seconds"]
+    assert alone[1]["cost"] < alone[0]["cost"]
+
+
+def test_a_template_that_cannot_be_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_bytes(b"\xff\xfe")
+    assert cli.main([*DAY, "--template", str(file)]) == 64
+    assert f"got {file}: 'utf-8' codec" in capsys.readouterr().err
+
+
+def test_more_processes_than_a_container_holds_are_said_to_be_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*DAY, "--set", "Processes=500"]) == 0
+    said = capsys.readouterr().err
+    assert said == "ours: by the plan's figures 0.25 vCPU, 1 GB are enough for 12 processes, not for 500\n"
+    assert cli.main([*DAY, "--policies"]) == 0
+    assert not capsys.readouterr().err
 
 
 def test_an_unknown_parameter_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,6 +200,18 @@ def test_messages_come_at_given_times_or_one_by_one_but_not_both(capsys: pytest.
     with pytest.raises(SystemExit):
         cli.main([*DAY, "--over", "2h", "--arrivals", "came"])
     assert "not allowed with" in capsys.readouterr().err
+
+
+def test_seconds_are_measured_or_drawn_but_not_both(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*DAY, "--trace", "took", "--sigma", "1"])
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def test_a_deployment_may_come_after_midnight(capsys: pytest.CaptureFixture[str]) -> None:
+    night = ("--from", "23:00", "--by", "04:00", "--messages", "2000")
+    alone, deployed = (rehearsed(capsys, *night, *words)["days"][0] for words in ((), ("--deploy-at", "00:30")))
+    assert deployed["started"] == 2 * alone["started"]
 
 
 def test_messages_that_come_while_nobody_waits_for_them_are_counted(
@@ -269,6 +324,16 @@ def test_a_terminal_shows_how_far_it_is_and_then_only_the_answer(
     assert drawn[-1] == "\x1b[K"
 
 
+def test_how_far_it_is_fits_into_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "20")
+    assert cli.main([*DAY, "--days", "2"]) == 0
+    drawn = capsys.readouterr().err.split("\r")
+    assert max(len(shown.removesuffix("\x1b[K")) for shown in drawn) == 19
+
+
 @pytest.mark.parametrize(("name", "option"), [("Deadline", "--by"), ("TimeZone", "--timezone")])
 def test_what_the_day_says_is_no_parameter_to_set(name: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
@@ -338,8 +403,9 @@ def test_a_container_s_log_is_a_trace_of_what_is_done(tmp_path: Path) -> None:
     file = tmp_path / "log"
     lines = [
         {"event": "process_ready"},
-        {"event": "delivered", "outcome": "done", "seconds": 12.5},
-        {"event": "delivered", "outcome": "retry", "seconds": 1.0},
+        {"event": "delivered", "outcome": "done", "cause": "returned", "seconds": 12.5},
+        {"event": "delivered", "outcome": "done", "cause": "deduplicated", "seconds": 0.1},
+        {"event": "delivered", "outcome": "retry", "cause": "raised", "seconds": 1.0},
     ]
     file.write_text("\n".join(map(json.dumps, lines)))
     assert list(samples.trace(file)) == [12.5]

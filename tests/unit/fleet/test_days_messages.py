@@ -48,7 +48,7 @@ def test_a_trickle_is_even() -> None:
     [
         Between(30.0, 165.0, 300.0), Between(30.0, 90.0, 300.0), Between(60.0, 60.0, 60.0), Lognormal(165.0, 0.8),
         Trace(array("d", [1.0, 2.0, 9.0])), Between(1.0, 8.0, 10.0).scaled(3.0), Lognormal(1.0, 0.5).scaled(3.0),
-        Trace(array("d", [1.0, 2.0, 9.0])).scaled(0.5),
+        Trace(array("d", [1.0, 2.0, 9.0])).scaled(0.5), Between(30.0, 30.0, 300.0), Between(30.0, 300.0, 300.0),
     ],
 )  # fmt: skip
 def test_messages_take_as_long_on_average_as_was_said(durations: Durations) -> None:

@@ -86,6 +86,18 @@ def test_a_function_that_holds_more_pays_for_more() -> None:
     assert of(USUAL, heavy)["lambda"].size == "501 MB"
 
 
+def test_a_function_that_computes_has_the_memory_that_gives_it_as_much_of_a_processor() -> None:
+    busy = replace(TOKYO, figures=Calibration(message_cpu=0.5))
+    assert of(USUAL, busy)["lambda"].size == "885 MB"
+
+
+def test_a_function_of_more_memory_than_there_is_is_impossible() -> None:
+    huge = replace(TOKYO, figures=Calibration(message_mib=10_193))
+    found = of(USUAL, huge)["lambda"]
+    assert (found.bill, found.note) == (None, "impossible: it has 10,240 MB at most")
+    assert of(USUAL, replace(TOKYO, figures=Calibration(message_mib=10_192)))["lambda"].bill
+
+
 def test_a_function_that_would_run_for_over_fifteen_minutes_is_impossible() -> None:
     long = replace(USUAL, longest=901.0)
     found = of(long)["lambda"]
@@ -167,3 +179,12 @@ def test_more_processes_in_a_container_never_cost_more_than_one(load: Workload) 
         if one:  # thousands of containers may take too long to launch
             assert two
             assert two.day <= one.day
+
+
+def test_a_fleet_that_is_soon_done_is_paid_for_until_it_may_close() -> None:
+    few = replace(USUAL, messages=10)
+    asked = 10 * (2 + 165 / 30) * 0.0000004
+    assert bill(few, TWO, TOKYO).day == pytest.approx(2 * (180 + 900) / HOUR * HOURLY + asked)  # 03:57 to 04:15
+    hurried = replace(few, shortest=1.0, mean=2.0, longest=3.0, deadline=few.opens + 600)
+    asked = 10 * (2 + 2 / 30) * 0.0000004
+    assert bill(hurried, TWO, TOKYO).day == pytest.approx(2 * (180 + 540) / HOUR * HOURLY + asked)

@@ -103,7 +103,11 @@ def test_a_file_of_one_s_own_wins_and_what_it_leaves_out_stays(tmp_path: Path) -
     found = prices.of("fargate_arm_vcpu_hour")
     assert (found.dollars, found.date, found.source) == (0.02, dt.date(2027, 1, 1), "the offer in our contract")
     assert prices.dollars("fargate_arm_gb_hour") == price.load("us-east-1").dollars("fargate_arm_gb_hour")
-    assert price.load("eu-west-1", file(tmp_path, BLOCK)).dollars("fargate_arm_vcpu_hour") == 0.03238
+
+
+def test_a_file_without_a_price_for_the_region_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match=r"expected a price for eu-west-1, or for \*; got some for us-east-1"):
+        price.load("eu-west-1", file(tmp_path, BLOCK))
 
 
 def test_a_region_s_own_price_wins_over_one_for_everywhere(tmp_path: Path) -> None:

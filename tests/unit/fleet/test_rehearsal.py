@@ -121,6 +121,12 @@ def test_a_deadline_is_missed_only_by_what_is_not_done() -> None:
     assert played(scene(0)).deadline_made
 
 
+def test_a_day_without_messages_costs_what_the_fleet_is_opened_for() -> None:
+    day = played(scene(0))
+    assert (day.started, day.succeeded) == (1, 0)
+    assert day.container_seconds > 600
+
+
 def test_a_failed_run_comes_again_and_a_message_that_always_fails_is_dead() -> None:
     day = played(scene(50, failing=1.0))
     assert (day.failed, day.dead, day.succeeded) == (250, 50, 0)

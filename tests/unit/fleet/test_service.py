@@ -164,6 +164,16 @@ def test_more_protected_than_wanted_is_refused_and_takes_no_more() -> None:
     assert blocked.leaving
 
 
+def test_where_one_is_refused_the_others_take_no_more_than_they_have_slots() -> None:
+    rig = Rig()
+    rig.have(2)
+    rig.service.desired = 1
+    rig.work.arrive(8)
+    rig.work.arrive(8)
+    assert sorted(one.busy for one in rig.service.live) == [1, 4]
+    assert rig.work.visible == 11
+
+
 def test_a_refusal_ends_when_more_are_wanted_again() -> None:
     rig = Rig()
     rig.have(2)

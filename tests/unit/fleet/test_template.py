@@ -127,6 +127,22 @@ def test_what_is_no_template_is_refused(template: str, why: str) -> None:
         read(template)
 
 
+@pytest.mark.parametrize(
+    ("word", "slip", "why"),
+    [
+        ("TreatMissingData: notBreaching", "TreatMissingData: notbreaching", "TreatMissingData is one of missing"),
+        ("AdjustmentType: ExactCapacity", "AdjustmentType: ExactCapcity", "follow: AdjustmentType is one of Change"),
+        ("DatapointsToAlarm: 2\n", "DatapointsToAlarm: 3\n", "drained: DatapointsToAlarm is at least 1 and at most"),
+        ("EvaluationPeriods: 2\n", "EvaluationPeriods: 0\n", "drained: DatapointsToAlarm is at least 1 and at most"),
+    ],
+)
+def test_a_slip_that_would_be_taken_for_something_else_is_refused(word: str, slip: str, why: str) -> None:
+    whole = text_of()
+    assert word in whole
+    with pytest.raises(TemplateError, match=why):
+        read(whole.replace(word, slip))
+
+
 def test_a_template_that_is_not_there_is_said() -> None:
     with pytest.raises(TemplateError, match=r"none at nowhere\.yaml"):
         text_of(Path("nowhere.yaml"))
