@@ -13,7 +13,7 @@ from consumer.desk.planning import rehearsepage, samples, words, workload
 from consumer.desk.planning.many import play
 from consumer.desk.planning.plot import Plotter
 from consumer.errors import ConsumerError, ImpossibleError, problem
-from consumer.fleet.cloud import template
+from consumer.fleet.cloud import resources, template
 from consumer.fleet.cloud.sizes import Size
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bills import Market
@@ -178,7 +178,7 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
         chosen = {name: value for name, value in chosen.items() if name not in SIZE}
     given = parameters(planned, arguments.timezone) | chosen
     try:
-        deployment = template.read(template.text_of(arguments.template), **given)
+        deployment = template.read(resources.text_of(arguments.template), **given)
     except ModuleNotFoundError as error:
         remedy = "pip install '.[plan]'"
         raise ConsumerError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.cli import main
-from consumer.fleet.cloud import template
+from consumer.fleet.cloud import resources, template
 from consumer.fleet.planning.workload import clock
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def test_a_machine_reads_the_same_plan(said: Any) -> None:
 
 def test_the_template_s_defaults_are_the_plan_for_the_standard_day(said: Any) -> None:
     planned = json.loads(said("--json")[1])["parameters"]
-    defaults = template.resolved(template.text_of())[0]
+    defaults = resources.resolved(resources.text_of())[0]
     assert {name: defaults[name] for name in planned} == planned
 
 

@@ -10,8 +10,9 @@ import pytest
 from consumer.errors import TemplateError
 from consumer.fleet.cloud.cron import Schedule
 from consumer.fleet.cloud.intrinsics import Resolver, loaded
+from consumer.fleet.cloud.resources import text_of
 from consumer.fleet.cloud.scaling import Step, StepPolicy, Target, TargetTracking
-from consumer.fleet.cloud.template import Deployment, read, text_of
+from consumer.fleet.cloud.template import Deployment, read
 
 if TYPE_CHECKING:
     from consumer.fleet.cloud.alarms import Alarm
