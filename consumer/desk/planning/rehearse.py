@@ -14,7 +14,6 @@ from consumer.desk.planning.many import play
 from consumer.desk.planning.plot import Plotter
 from consumer.errors import ConsumerError, ImpossibleError, problem
 from consumer.fleet.cloud import resources, template
-from consumer.fleet.cloud.sizes import Size
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.overrides import parameters
@@ -191,10 +190,8 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
 
 def _crowded(deployment: Deployment, market: Market, load: Workload) -> str:
     """Say where more processes are rehearsed than a container holds: in a rehearsal, none is out of memory."""
-    size = Size(deployment.cpu, deployment.memory_mib)
-    concurrency = int(float(deployment.settings["CONSUMER_CONCURRENCY"]))
-    processes = deployment.slots // concurrency
-    room = min(capacity.holds(size, market.figures, concurrency, load.turn))
+    size, processes = deployment.size, deployment.processes
+    room = min(capacity.holds(size, market.figures, deployment.concurrency, load.turn))
     if processes <= room:
         return ""
     return f"by the plan's figures {size} are enough for {counted(room, 'process', 'processes')}, not for {processes}"

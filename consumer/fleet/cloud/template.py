@@ -28,17 +28,17 @@ SPOT = "FARGATE_SPOT"
 class Deployment:
     """What a template with its parameters deploys.
 
-    cpu: units, 1024 a vCPU. settings: the container's environment. slots: messages that a container has in hand at
-    once. target: the bounds that a deployment puts in force, with as many containers as there are before the first
-    schedule. alarms: all of them; those whose actions name a policy scale, the others tell people. on_demand:
-    containers that are never Spot. spot_share: Spot's of the others.
+    settings: the container's environment. concurrency: messages that a process has in hand at once. target: the bounds
+    that a deployment puts in force, with as many containers as there are before the first schedule. alarms: all of
+    them; those whose actions name a policy scale, the others tell people. on_demand: containers that are never Spot.
+    spot_share: Spot's of the others.
     """
 
-    cpu: int
-    memory_mib: int
+    size: sizes.Size
     architecture: str
     settings: Mapping[str, str]
-    slots: int
+    processes: int
+    concurrency: int
     stop_timeout: float
     on_demand: int
     spot_share: float
@@ -46,6 +46,11 @@ class Deployment:
     schedules: tuple[Schedule, ...]
     policies: tuple[Policy, ...]
     alarms: tuple[Alarm, ...]
+
+    @property
+    def slots(self) -> int:
+        """Messages that a container has in hand at once."""
+        return self.processes * self.concurrency
 
     @property
     def most(self) -> int:
@@ -86,17 +91,13 @@ class Reader:
         target = self._one("ApplicationAutoScaling::ScalableTarget")
         container = task["ContainerDefinitions"][0]
         settings = {one["Name"]: str(one["Value"]) for one in container["Environment"]}
-        processes, concurrency = (
-            _whole(f"CONSUMER_{one}", settings[f"CONSUMER_{one}"]) for one in ("PROCESSES", "CONCURRENCY")
-        )
-        size = sizes.at(_whole("Cpu", task["Cpu"]), _whole("Memory", task["Memory"]))
         on_demand, share = _mix(service["CapacityProviderStrategy"])
         return Deployment(
-            cpu=size.cpu,
-            memory_mib=size.memory,
+            size=sizes.at(_whole("Cpu", task["Cpu"]), _whole("Memory", task["Memory"])),
             architecture=task["RuntimePlatform"]["CpuArchitecture"],
             settings=settings,
-            slots=processes * concurrency,
+            processes=_whole("CONSUMER_PROCESSES", settings["CONSUMER_PROCESSES"]),
+            concurrency=_whole("CONSUMER_CONCURRENCY", settings["CONSUMER_CONCURRENCY"]),
             stop_timeout=_whole("StopTimeout", container["StopTimeout"]),
             on_demand=on_demand,
             spot_share=share,

@@ -107,7 +107,7 @@ def _batch(load: Workload, market: Market) -> Offer:
         return Offer(key, name, str(size or ""), None, 1, None, None, NEVER)
     launched = load.messages / capacity.LAUNCHES
     finish = max(capacity.makespan(slower, tasks), launched + slower.longest)
-    day = load.messages * price.billed(BILLED_START + load.mean) * market.second(capacity.Shape(size, 1))
+    day = load.messages * price.billed(BILLED_START + load.mean) * market.second(size)
     slow = f"Fargate launches {capacity.LAUNCHES} tasks a second"
     note = "needs a job per message" if finish <= load.window else slow
     return Offer(key, name, str(size), tasks, 1, finish, Bill(day, MONTH_DAYS * day, MONTH_DAYS * day), note)

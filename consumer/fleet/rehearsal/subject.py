@@ -10,8 +10,6 @@ from zoneinfo import ZoneInfo
 
 from consumer.errors import TemplateError
 from consumer.fleet.cloud.scaling import Scaler, Target, TargetTracking
-from consumer.fleet.cloud.sizes import GIB, UNITS
-from consumer.fleet.planning.price import per_second
 from consumer.fleet.rehearsal.cloudwatch import STATISTICS
 from consumer.fleet.rehearsal.published import TOLD
 from consumer.limits import GRACE, TIME_LIMIT, drain_of, leased
@@ -95,10 +93,7 @@ def of(deployment: Deployment, market: Market, name: str = "ours") -> Setup:
     for policy in deployment.policies:
         if isinstance(policy, TargetTracking):
             _check(policy.name, policy.queries)
-    second = partial(
-        per_second, deployment.cpu / UNITS, deployment.memory_mib / GIB,
-        arm=deployment.architecture == "ARM64", prices=market.prices, public_ip=market.public_ip,
-    )  # fmt: skip
+    second = partial(market.second, deployment.size, arm=deployment.architecture == "ARM64")
     deployed = Deployed(
         slots=deployment.slots,
         most=deployment.most,
@@ -106,9 +101,9 @@ def of(deployment: Deployment, market: Market, name: str = "ours") -> Setup:
         base=deployment.on_demand,
         spot=deployment.spot_share,
         expected=float(deployment.settings.get("CONSUMER_EXPECTED_SECONDS", 0)) or None,
-        cpu=100 * market.figures.message_cpu / (deployment.cpu / UNITS),
+        cpu=100 * market.figures.message_cpu / deployment.size.vcpu,
         limit=float(deployment.settings.get("CONSUMER_TIME_LIMIT", TIME_LIMIT)) + GRACE,
-        on_demand=second(spot=False),
+        on_demand=second(),
         spot_price=second(spot=True),
     )
     return Setup(name, replace(deployment, alarms=watched), deployed)

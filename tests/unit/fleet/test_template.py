@@ -12,6 +12,7 @@ from consumer.fleet.cloud.cron import Schedule
 from consumer.fleet.cloud.intrinsics import Resolver, loaded
 from consumer.fleet.cloud.resources import text_of
 from consumer.fleet.cloud.scaling import Step, StepPolicy, Target, TargetTracking
+from consumer.fleet.cloud.sizes import Size
 from consumer.fleet.cloud.template import Deployment, read
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def test_what_the_parameters_say_is_what_is_deployed() -> None:
     deployment = read(
         Cpu=2048, Memory=4096, Processes=32, Concurrency=2, StopTimeout=90, MaxContainers=7, Architecture="X86_64"
     )
-    assert (deployment.cpu, deployment.memory_mib, deployment.architecture) == (2048, 4096, "X86_64")
+    assert (deployment.size, deployment.architecture) == (Size(2048, 4096), "X86_64")
+    assert (deployment.processes, deployment.concurrency) == (32, 2)
     assert (deployment.slots, deployment.most) == (64, 7)
     assert deployment.stop_timeout == 90
     assert deployment.target == Target(0, 7, 0)
