@@ -12,7 +12,7 @@ from consumer.fleet.planning.bills import ALARM_METRICS, METRICS
 from consumer.fleet.planning.bounds import bears
 from consumer.fleet.planning.calibration import FIGURES
 from consumer.fleet.planning.offers import advice
-from consumer.fleet.planning.overrides import parameters, time_limit
+from consumer.fleet.planning.parameters import parameters, time_limit
 from consumer.fleet.planning.workload import HOUR, clock, counted
 from consumer.limits import TIME_LIMIT
 

@@ -16,7 +16,7 @@ from consumer.errors import ConsumerError, ImpossibleError, problem
 from consumer.fleet.cloud import resources, template
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.bills import Market
-from consumer.fleet.planning.overrides import parameters
+from consumer.fleet.planning.parameters import parameters
 from consumer.fleet.planning.plan import Request, plan
 from consumer.fleet.planning.workload import DAY, clock, counted
 from consumer.fleet.rehearsal import policies, subject

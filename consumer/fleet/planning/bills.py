@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from consumer.fleet import metrics
-from consumer.fleet.planning import capacity, overrides, price
+from consumer.fleet.planning import capacity, price
+from consumer.fleet.planning.hours import held
 from consumer.fleet.planning.price import FREE, MONTH_DAYS
 from consumer.fleet.planning.workload import DAY, HOUR
 
@@ -56,7 +57,7 @@ def bill(
 ) -> Bill:
     """Bill a fleet, all of which lives from the opening until the queue is empty, or for so many seconds."""
     if lived is None:
-        lived = max(BILLED_START + capacity.makespan(load, fleet.slots) + DRAINED, overrides.kept(load))
+        lived = max(BILLED_START + capacity.makespan(load, fleet.slots) + DRAINED, held(load.window))
     running = fleet.containers * price.billed(lived) * market.second(fleet.shape.size, arm=arm, spot=spot)
     asked = load.messages * (2 + load.mean / RENEWAL)  # receive, delete, and in between
     share = min(1.0, math.ceil(lived / HOUR) * HOUR / DAY)  # CloudWatch bills by the hour
