@@ -220,7 +220,8 @@ def _bounds(where: str, bounds: Mapping[str, Any]) -> Target:
 def _mix(strategy: list[dict[str, Any]]) -> tuple[int, float]:
     """Give the containers that are never Spot, and Spot's share of the others."""
     weights = {one["CapacityProvider"]: _whole("Weight", one.get("Weight", 0)) for one in strategy}
-    base = sum(_whole("Base", one.get("Base", 0)) for one in strategy if one["CapacityProvider"] != SPOT)
+    able = {name for name, weight in weights.items() if weight}  # one of weight 0 places none, whatever its base (ECS)
+    base = sum(_whole("Base", one.get("Base", 0)) for one in strategy if one["CapacityProvider"] in able - {SPOT})
     if not sum(weights.values()):
         raise TemplateError("OnDemandWeight and SpotWeight: one of them must be more than 0")
     return base, weights.get(SPOT, 0) / sum(weights.values())

@@ -57,6 +57,7 @@ def test_the_day_is_opened_freed_and_closed_in_the_users_time_zone() -> None:
         ({}, (1, 0.0)),
         ({"SpotWeight": 1}, (1, 0.5)),
         ({"SpotWeight": 1, "OnDemandWeight": 0, "OnDemandBase": 0}, (0, 1.0)),
+        ({"SpotWeight": 1, "OnDemandWeight": 0, "OnDemandBase": 2}, (0, 1.0)),  # of no weight, hence none of its base
         ({"OnDemandWeight": 1, "SpotWeight": 3}, (1, 0.75)),
     ],
 )
