@@ -27,7 +27,7 @@ from consumer.fleet.rehearsal.durations import Between, Lognormal, Trace
 from consumer.fleet.rehearsal.faults import Faults
 from consumer.fleet.rehearsal.hard import HARD
 from consumer.fleet.rehearsal.platform import Platform
-from consumer.limits import LONGEST_RUN, TIME_LIMIT
+from consumer.limits import LONGEST_RUN
 from consumer.process.stop import Leaving
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _played(arguments: Namespace) -> Played:
     try:
         kinds = list(_kinds(arguments))
         for kind in kinds:
-            _check_limit(kind, float(kinds[0].setup.deployment.settings.get("CONSUMER_TIME_LIMIT", TIME_LIMIT)))
+            _check_limit(kind)
         return [(kind, play(kind, arguments.days, arguments.jobs)) for kind in kinds]
     finally:
         terminal.clear()
@@ -155,9 +155,9 @@ def _alone(arguments: Namespace, load: Workload) -> Iterator[Setup]:
         terminal.say(f"{ALONE}: left out, since it is impossible. {error}")
 
 
-def _check_limit(kind: Kind, limit: float) -> None:
+def _check_limit(kind: Kind) -> None:
     """Refuse runs that would all be ended: how long a day takes on which they are not is no answer."""
-    longest = kind.scene.durations.longest
+    longest, limit = kind.scene.durations.longest, kind.setup.deployed.time_limit
     if longest > limit:
         enough = math.ceil(longest / 60) * 60
         remedy = f"deploy, and --set, TimeLimit={enough} or more"
