@@ -15,7 +15,6 @@ from consumer.desk.planning.plot import Plotter
 from consumer.errors import ConsumerError, ImpossibleError, problem
 from consumer.fleet.cloud import resources, template
 from consumer.fleet.planning import capacity
-from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.parameters import parameters
 from consumer.fleet.planning.plan import Request, plan
 from consumer.fleet.planning.workload import DAY, clock, counted
@@ -127,7 +126,8 @@ def _played(arguments: Namespace) -> Played:
 def _kinds(arguments: Namespace) -> Iterator[Kind]:
     """Give the kinds of days to rehearse, ours first."""
     load = workload.load(arguments)
-    ours, planned = _setup(arguments, load, "ours"), _scene(arguments, load)
+    request = Request(load, workload.market(arguments))
+    ours, planned = _setup(arguments, request, "ours"), _scene(arguments, load)
     if arguments.spot_every and not ours.deployed.spot:
         remedy = "add --set SpotWeight=1, or leave it out"
         raise ConsumerError(problem("--spot-every", "a fleet of which a part is Spot", "SpotWeight=0", remedy))
@@ -139,7 +139,7 @@ def _kinds(arguments: Namespace) -> Iterator[Kind]:
     kind = Kind(ours, scene, arguments.spread, arguments.seed, keep=arguments.days == 1)
     yield kind
     if arguments.policies:
-        for other in (*policies.others(ours, planned), *_alone(arguments, load)):
+        for other in (*policies.others(ours, planned), *_alone(arguments, request)):
             yield replace(kind, setup=other)
     if arguments.hard:
         for name, harder in HARD:
@@ -147,10 +147,10 @@ def _kinds(arguments: Namespace) -> Iterator[Kind]:
             yield replace(kind, setup=replace(changed, name=name), scene=where)
 
 
-def _alone(arguments: Namespace, load: Workload) -> Iterator[Setup]:
+def _alone(arguments: Namespace, request: Request) -> Iterator[Setup]:
     """Give the fleet that has a container for each process, unless that is more than there can be."""
     try:
-        yield _setup(arguments, load, ALONE, processes=1)
+        yield _setup(arguments, replace(request, processes=1), ALONE)
     except ImpossibleError as error:
         terminal.say(f"{ALONE}: left out, since it is impossible. {error}")
 
@@ -167,15 +167,14 @@ def _check_limit(kind: Kind) -> None:
         raise ConsumerError(problem(f"{kind.name}: TimeLimit", f"no run of more than its {limit:,g} s", got, remedy))
 
 
-def _setup(arguments: Namespace, load: Workload, name: str, processes: int | None = None) -> Setup:
+def _setup(arguments: Namespace, request: Request, name: str) -> Setup:
     """Give what is to be deployed: the plan for this load, and what was asked for in its place."""
     chosen = dict(arguments.set)
-    private = chosen.get("AssignPublicIp") == "DISABLED"  # then no address is paid for
-    market = Market(workload.prices(arguments), workload.figures(arguments), public_ip=not private)
-    planned = plan(Request(load, market, processes=processes))
-    if processes is not None:  # its size is the plan's; where it runs, and what that costs, is as it is for ours
+    if (
+        request.processes is not None
+    ):  # its size is the plan's; where it runs, and what that costs, is as it is for ours
         chosen = {name: value for name, value in chosen.items() if name not in SIZE}
-    given = parameters(planned, arguments.timezone) | chosen
+    given = parameters(plan(request), arguments.timezone) | chosen
     try:
         deployment = template.read(resources.text_of(arguments.template), **given)
     except ModuleNotFoundError as error:
@@ -183,15 +182,15 @@ def _setup(arguments: Namespace, load: Workload, name: str, processes: int | Non
         raise ConsumerError(
             problem("the template", "the extra `plan`, to read it", f"no {error.name}", remedy)
         ) from error
-    if remark := _crowded(deployment, market, load):
+    if remark := _crowded(deployment, request):
         terminal.say(f"{name}: {remark}")
-    return subject.of(deployment, market, name)
+    return subject.of(deployment, request.market, name)
 
 
-def _crowded(deployment: Deployment, market: Market, load: Workload) -> str:
+def _crowded(deployment: Deployment, request: Request) -> str:
     """Say where more processes are rehearsed than a container holds: in a rehearsal, none is out of memory."""
     size, processes = deployment.size, deployment.processes
-    room = min(capacity.holds(size, market.figures, deployment.concurrency, load.turn))
+    room = min(capacity.holds(size, request.market.figures, deployment.concurrency, request.load.turn))
     if processes <= room:
         return ""
     return f"by the plan's figures {size} are enough for {counted(room, 'process', 'processes')}, not for {processes}"

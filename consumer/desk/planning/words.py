@@ -14,7 +14,7 @@ RUN = re.compile(rf"{NUMBER}(?:(?:\.\.{NUMBER})?\.\.{NUMBER})?")
 LENGTH = re.compile(rf"{NUMBER}([smh])")
 TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 UNITS = {"s": 1.0, "m": 60.0, "h": HOUR}
-OF_THE_DAY = {"Deadline": "--by", "TimeZone": "--timezone"}
+SAID_OTHERWISE = {"Deadline": "--by", "TimeZone": "--timezone", "AssignPublicIp": "--private"}
 LARGEST = 10**9
 LARGEST_FACTOR = 1000.0
 LARGEST_SIGMA = 10.0  # the largest of a thousand is then 10 ** 13 times the usual one
@@ -107,8 +107,8 @@ def parameter(word: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     if not equals:
         raise ArgumentTypeError(f"expected NAME=VALUE; got {word!r}")
-    if name in OF_THE_DAY:
-        raise ArgumentTypeError(f"expected a parameter that the day leaves open; say {name} with {OF_THE_DAY[name]}")
+    if name in SAID_OTHERWISE:
+        raise ArgumentTypeError(f"expected one without an argument of its own; say {name} with {SAID_OTHERWISE[name]}")
     return name, value
 
 
