@@ -17,7 +17,8 @@ from consumer.fleet.cloud import resources, template
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.parameters import parameters
 from consumer.fleet.planning.plan import Request, plan
-from consumer.fleet.planning.workload import DAY, clock, counted
+from consumer.fleet.planning.said import counted, time_of_day
+from consumer.fleet.planning.workload import DAY
 from consumer.fleet.rehearsal import policies, subject
 from consumer.fleet.rehearsal.arrivals import Burst, Given, Trickle
 from consumer.fleet.rehearsal.day import Scene
@@ -209,8 +210,8 @@ def _deployed_at(arguments: Namespace, load: Workload) -> float | None:
         return None
     after: float = (arguments.deploy_at - load.opens) % DAY  # the window may go over midnight
     if after > load.window:
-        wanted = f"a time from {clock(load.opens)} until {clock(load.deadline)}"
-        raise ConsumerError(problem("--deploy-at", wanted, clock(arguments.deploy_at), "name one in the window"))
+        wanted = f"a time from {time_of_day(load.opens)} until {time_of_day(load.deadline)}"
+        raise ConsumerError(problem("--deploy-at", wanted, time_of_day(arguments.deploy_at), "name one in the window"))
     return load.opens + after
 
 

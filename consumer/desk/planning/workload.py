@@ -9,7 +9,8 @@ from consumer.desk.planning import words
 from consumer.errors import SettingsError, problem
 from consumer.fleet.planning import calibration, price
 from consumer.fleet.planning.bills import Market
-from consumer.fleet.planning.workload import DAY, Workload, clock
+from consumer.fleet.planning.said import time_of_day
+from consumer.fleet.planning.workload import DAY, Workload
 from consumer.window import LATE
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def load(arguments: Namespace) -> Workload:
     shortest, mean, longest = arguments.seconds
     found = Workload(arguments.messages, shortest, mean, longest, arguments.opens, arguments.by)
     if found.window > DAY - LATE:
-        got = f"--from {clock(found.opens)} --by {clock(found.deadline)}"
+        got = f"--from {time_of_day(found.opens)} --by {time_of_day(found.deadline)}"
         remedy = "name an earlier deadline; a queue that is never done needs no plan but a fixed fleet"
         expected = (
             f"at most {(DAY - LATE) / 3600:g} hours after --from, since what comes sooner after a deadline is late"

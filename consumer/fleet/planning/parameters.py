@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from consumer.fleet.planning.hours import CLOSE_AFTER, EARLY, held
-from consumer.fleet.planning.workload import DAY, clock
+from consumer.fleet.planning.said import time_of_day
+from consumer.fleet.planning.workload import DAY
 from consumer.limits import LONGEST_RUN, TIME_LIMIT
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ def parameters(plan: Plan, zone: str) -> dict[str, str]:
         "AssignPublicIp": "ENABLED" if market.public_ip else "DISABLED",
         "ExpectedSeconds": f"{load.mean:g}",
         "TimeZone": zone,
-        "OpenTime": clock((load.opens - EARLY) % DAY),
-        "FreeTime": clock((load.opens - EARLY + held(load.window)) % DAY),
-        "Deadline": clock(load.deadline),
-        "CloseTime": clock((load.deadline + CLOSE_AFTER) % DAY),
+        "OpenTime": time_of_day((load.opens - EARLY) % DAY),
+        "FreeTime": time_of_day((load.opens - EARLY + held(load.window)) % DAY),
+        "Deadline": time_of_day(load.deadline),
+        "CloseTime": time_of_day((load.deadline + CLOSE_AFTER) % DAY),
     }
 
 
