@@ -54,12 +54,9 @@ def length(word: str) -> float:
     return seconds
 
 
-def wait(word: str) -> float:
-    """Read how many seconds something is watched."""
-    found = _number(word)
-    if not 0 < found <= DAY:
-        raise ArgumentTypeError(f"expected seconds, more than 0 and at most a day's; got {word!r}")
-    return found
+def seconds(word: str) -> float:
+    """Read a number of seconds."""
+    return _number(word, DAY, "seconds, more than 0 and at most a day's", above=True)
 
 
 def time(word: str) -> float:
@@ -80,26 +77,17 @@ def zone(word: str) -> str:
 
 def share(word: str) -> float:
     """Read a share of a whole."""
-    found = _number(word)
-    if not 0 <= found <= 1:
-        raise ArgumentTypeError(f"expected a share from 0 to 1; got {word!r}")
-    return found
+    return _number(word, 1.0, "a share from 0 to 1")
 
 
 def factor(word: str) -> float:
     """Read a factor."""
-    found = _number(word)
-    if not 0 < found <= LARGEST_FACTOR:
-        raise ArgumentTypeError(f"expected a number above 0, at most {LARGEST_FACTOR:g}; got {word!r}")
-    return found
+    return _number(word, LARGEST_FACTOR, f"a number above 0, at most {LARGEST_FACTOR:g}", above=True)
 
 
 def sigma(word: str) -> float:
     """Read how far a lognormal's draws lie apart."""
-    found = _number(word)
-    if not 0 <= found <= LARGEST_SIGMA:
-        raise ArgumentTypeError(f"expected a number from 0 to {LARGEST_SIGMA:g}; got {word!r}")
-    return found
+    return _number(word, LARGEST_SIGMA, f"a number from 0 to {LARGEST_SIGMA:g}")
 
 
 def parameter(word: str) -> tuple[str, str]:
@@ -112,8 +100,12 @@ def parameter(word: str) -> tuple[str, str]:
     return name, value
 
 
-def _number(word: str) -> float:
+def _number(word: str, most: float, expected: str, *, above: bool = False) -> float:
+    """Read a number from 0, or from above it, to the most."""
     try:
-        return float(word)
+        found = float(word)
     except ValueError:
-        return -1.0
+        found = -1.0
+    if not 0 <= found <= most or (above and not found):
+        raise ArgumentTypeError(f"expected {expected}; got {word!r}")
+    return found
