@@ -244,7 +244,7 @@ def test_a_template_may_have_target_tracking_instead() -> None:
             "got its end",
         ),
         ("Type: AWS::ECS::Service", "Type: AWS::ECS::Servant", "0 resources AWS::ECS::Service"),
-        ("ComparisonOperator: LessThanThreshold", "ComparisonOperator: Less", "comparison Less"),
+        ("ComparisonOperator: LessThanThreshold", "ComparisonOperator: Less", "ComparisonOperator is one of G"),
     ],
 )
 def test_a_template_that_cannot_be_rehearsed_says_why(old: str, new: str, why: str) -> None:
