@@ -230,7 +230,7 @@ class _Run:
         self._planner.apply_again()
 
     def _raise(self) -> None:
-        """Make what is needed the maximum, as ecs/README.md says how: at once, and the containers are not told of it."""
+        """Make what is needed the maximum, as ecs/README.md says how: at once, and no container is told of it."""
         self._planner.raise_to(max(self._deployed.most, self._need))
 
     def _came_to(self, least: Ideal) -> Day:
