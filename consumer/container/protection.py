@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from consumer.container.ecs import BLOCKED, NO_SERVICE, Unanswered
+from consumer.container.ecs import BLOCKED, NO_SERVICE
+from consumer.container.endpoint import Unanswered
 from consumer.lane import Lane
 from consumer.limits import RENEW, UNUSED, leased
 from consumer.process import quiet

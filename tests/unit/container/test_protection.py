@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from consumer.container.duties import Duties
-from consumer.container.ecs import BLOCKED, NO_SERVICE, Service, Task, Unanswered
+from consumer.container.ecs import BLOCKED, NO_SERVICE, Service, Task
+from consumer.container.endpoint import Unanswered
 from consumer.container.protection import Protection
 from consumer.container.wanted import Wanted
 from consumer.process import quiet
