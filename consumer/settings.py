@@ -13,16 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from consumer.limits import (
-    AGENT_STOP,
-    GRACE,
-    LONGEST_RUN,
-    MOST_CONCURRENCY,
-    MOST_PROCESSES,
-    TIME_LIMIT,
-    VISIBILITY_MAX,
-    drain_of,
-)
+from consumer import limits
 from consumer.window import Window
 
 PREFIX = "CONSUMER_"
@@ -90,33 +81,38 @@ class Settings(BaseSettings):
     queue_url: str = knob("URL or name", "The queue to drain.", min_length=1)
     handler: str = knob("module:function", "The function that handles one message.", pattern=r"^[\w.]+:[\w.]+$")
 
-    processes: int = knob("count", "Consumer processes in this container.", default=4, ge=1, le=MOST_PROCESSES)
-    concurrency: int = knob("count", "Messages in hand per process.", default=1, ge=1, le=MOST_CONCURRENCY)
+    processes: int = knob("count", "Consumer processes in this container.", default=4, ge=1, le=limits.MOST_PROCESSES)
+    concurrency: int = knob("count", "Messages in hand per process.", default=1, ge=1, le=limits.MOST_CONCURRENCY)
 
     stop_timeout: float = knob(
         "s", "The platform's stop timeout, after which it kills the container (Fargate's maximum is 120).",
-        default=120.0, ge=10, le=VISIBILITY_MAX,
+        default=120.0, ge=10, le=limits.VISIBILITY_MAX,
     )  # fmt: skip
     wait_time_seconds: int = knob(
         "s", "Long poll. It is awaited when the process is told to stop, so it must end 5 s before the drain does.",
-        default=lambda done: max(1, min(20, int(drain_of(done["stop_timeout"]) - 5))),
+        default=lambda done: max(1, min(limits.WAIT_TIME, int(limits.drain_of(done["stop_timeout"]) - 5))),
         reads="20, or what the stop timeout allows", ge=0, le=20,
     )  # fmt: skip
     visibility_timeout: int = knob(
         "s", "The lease: how long a received message stays hidden unless renewed. Passed on every receive.",
-        default=90, ge=2, le=VISIBILITY_MAX,
+        default=90, ge=2, le=limits.VISIBILITY_MAX,
     )  # fmt: skip
     heartbeat_interval: float = knob(
         "s", "The lease's renewal; at most a third of the lease.",
-        default=lambda done: min(30.0, done["visibility_timeout"] / 3), reads="30, or a third of a shorter lease", gt=0,
+        default=lambda done: min(limits.HEARTBEAT, done["visibility_timeout"] / 3),
+        reads="30, or a third of a shorter lease", gt=0,
     )  # fmt: skip
     time_limit: float = knob(
-        "s", "One run of the handler; at most 11 h, since SQS gives 12.", default=TIME_LIMIT, gt=0, le=LONGEST_RUN
+        "s",
+        "One run of the handler; at most 11 h, since SQS gives 12.",
+        default=limits.TIME_LIMIT,
+        gt=0,
+        le=limits.LONGEST_RUN,
     )
     time_limit_grace: float = knob(
         "s",
         "From the time limit, when the handler is told, until its process is replaced.",
-        default=GRACE,
+        default=limits.GRACE,
         ge=0,
         le=600,
     )
@@ -149,15 +145,23 @@ class Settings(BaseSettings):
         default="warn",
     )
 
-    max_attempts: int = knob("count", "Failed runs of a message, then it is dead-lettered.", default=5, ge=1, le=1000)
+    max_attempts: int = knob(
+        "count", "Failed runs of a message, then it is dead-lettered.", default=limits.MAX_ATTEMPTS, ge=1, le=1000
+    )
     max_crashes: int = knob(
-        "count", "Deaths of its process while a message runs alone, then it is dead-lettered.", default=3, ge=1, le=1000
+        "count",
+        "Deaths of its process while a message runs alone, then it is dead-lettered.",
+        default=limits.MAX_CRASHES,
+        ge=1,
+        le=1000,
     )
-    backoff: float = knob("s", "Wait after the first failure, half of it at random.", default=30.0, ge=0)
+    backoff: float = knob("s", "Wait after the first failure, half of it at random.", default=limits.BACKOFF, ge=0)
     backoff_multiplier: float = knob(
-        "factor", "Growth of the wait with each further failure.", default=3.0, ge=1, le=100
+        "factor", "Growth of the wait with each further failure.", default=limits.BACKOFF_MULTIPLIER, ge=1, le=100
     )
-    backoff_cap: float = knob("s", "The longest wait between failures.", default=900.0, ge=0, le=VISIBILITY_MAX)
+    backoff_cap: float = knob(
+        "s", "The longest wait between failures.", default=limits.BACKOFF_CAP, ge=0, le=limits.VISIBILITY_MAX
+    )
     failure_pause: float = knob(
         "s", "After 3 failures in a row a process waits so long before its next receive, doubling to twelve times "
         "this; a success resets it. 0 is off.", default=5.0, ge=0,
@@ -241,12 +245,12 @@ class Settings(BaseSettings):
     @property
     def drain_seconds(self) -> float:
         """Seconds in which handlers may finish after SIGTERM."""
-        return drain_of(self.stop_timeout)
+        return limits.drain_of(self.stop_timeout)
 
     @property
     def stop_wait_seconds(self) -> int:
         """Whole seconds after which supervisord kills a process that was told to stop."""
-        return int(self.stop_timeout - max(2.0, self.stop_timeout / 12) - AGENT_STOP)
+        return int(self.stop_timeout - max(2.0, self.stop_timeout / 12) - limits.AGENT_STOP)
 
 
 def extra(name: str) -> dict[str, Any]:

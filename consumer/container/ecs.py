@@ -6,23 +6,17 @@ guide, "Task metadata endpoint version 4" and "Task scale-in protection endpoint
 
 from __future__ import annotations
 
-import json
 import os
-import socket
-import threading
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from consumer.container.endpoint import Unanswered, ask
 from consumer.errors import described
 from consumer.lane import Worker
 from consumer.message import client
@@ -32,16 +26,10 @@ if TYPE_CHECKING:
 
     from consumer.clock import Clock
 
-TIMEOUT = 5.5  # seconds for a whole call of the agent, which gives ECS 4 and its own answer 5 (amazon-ecs-agent #3431)
 API = 10.0  # seconds for a whole call of the API: its client, credentials, and an answer that comes byte by byte
-LONGEST_ANSWER = 65_536  # bytes
 BLOCKED = "DEPLOYMENT_BLOCKED"  # more tasks are protected than the service wants: one of them is this one
 NO_SERVICE = "TASK_NOT_VALID"  # a task that was run by itself: nobody scales it in
 WRONG = (LookupError, TypeError, ValueError, AttributeError)  # what comes of an answer that is not as documented
-
-
-class Unanswered(Exception):  # noqa: N818 - it is what has happened, and its text says why
-    """There was no answer, or none that can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +85,7 @@ class Ecs:
         wanted: dict[str, object] = {"ProtectionEnabled": minutes is not None}
         if minutes is not None:
             wanted["ExpiresInMinutes"] = minutes
-        answer = _ask(self._state, wanted)
+        answer = ask(self._state, wanted)
         if failure := answer.get("failure"):
             return str(failure.get("Reason") or failure) if isinstance(failure, dict) else str(failure)
         if not self._is_done(answer, enabled=minutes is not None):
@@ -115,7 +103,7 @@ class Ecs:
 
     def task(self) -> Task:
         """Read what the platform knows of this task. Raises Unanswered."""
-        answer = _ask(self._metadata)
+        answer = ask(self._metadata)
         try:
             arn = answer["TaskARN"]
             return Task(
@@ -131,13 +119,13 @@ class Ecs:
         botocore bounds each read, not the call: it has a thread of its own, and no second call beside one that hangs.
         """
         if self._described and not self._described.done():
-            raise Unanswered(f"{_named(task)}: the call before has not ended yet")
+            raise Unanswered("the task's service: the call before has not ended yet")
         self._described = Future()
         Worker(partial(_carry, self._described, partial(self._describe, task)), "describe").start()
         try:
             return self._described.result(API)
         except TimeoutError:
-            raise Unanswered(f"{_named(task)}: no whole answer within {API:g} s") from None
+            raise Unanswered(f"the task's service: no whole answer within {API:g} s") from None
 
     def _describe(self, task: Task) -> Service | None:
         try:
@@ -152,22 +140,19 @@ class Ecs:
                 raise TypeError(f"desiredCount is {desired!r}")
             return Service(desired, revision, len(found["deployments"]) > 1)
         except (BotoCoreError, ClientError, StopIteration, *WRONG) as error:
-            raise Unanswered(f"{_named(task)}: {described(error)}") from None
+            raise Unanswered(f"the task's service: {described(error)}") from None
 
     def _looked_up(self, task: Task) -> str:
         """Ask for the service's name, once: Fargate's metadata have long been without it."""
         if self._name is None:
             group = self._client.describe_tasks(cluster=task.cluster, tasks=[task.arn])["tasks"][0]["group"]
-            self._name = group.removeprefix("service:") if group.startswith("service:") else ""
+            kind, _, name = group.partition(":")
+            self._name = name if kind == "service" else ""
         return self._name
 
 
-def _named(task: Task) -> str:
-    return f"the service {task.service}" if task.service else "the task's service"
-
-
 def _client(region: str) -> Any:  # noqa: ANN401 - there are no stubs for it
-    options = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"total_max_attempts": 1})
+    options = Config(connect_timeout=API / 2, read_timeout=API / 2, retries={"total_max_attempts": 1})
     return client.session().client("ecs", region_name=region, config=options)
 
 
@@ -176,47 +161,3 @@ def _carry(answer: Future[Service | None], call: Callable[[], Service | None]) -
         answer.set_result(call())
     except BaseException as error:  # noqa: BLE001 - carried to whoever waits
         answer.set_exception(error)
-
-
-def _ask(url: str, body: dict[str, object] | None = None) -> dict[str, Any]:
-    """Get, or put a JSON object, and read one; the endpoint's own errors, too, are raised as Unanswered.
-
-    Straight to the address: no proxy reaches a link-local one.
-    """
-    where = urlsplit(url)
-    connection = HTTPConnection(where.netloc, timeout=TIMEOUT)
-    cut = threading.Event()
-    try:
-        connection.connect()
-        timer = threading.Timer(TIMEOUT, _cut, (connection.sock, cut))
-        timer.daemon = True
-        timer.start()
-        try:
-            found = _exchange(connection, where.path, body)
-        finally:
-            timer.cancel()
-    except (OSError, HTTPException, ValueError, RecursionError) as error:
-        raise Unanswered(f"no whole answer within {TIMEOUT:g} s" if cut.is_set() else described(error)) from None
-    finally:
-        connection.close()
-    if not isinstance(found, dict):
-        raise Unanswered(f"expected a JSON object, got {found!r}"[:300])
-    return found
-
-
-def _cut(sock: socket.socket, cut: threading.Event) -> None:
-    """End a call from beside it: a socket's own timeout begins anew with each byte."""
-    cut.set()
-    with suppress(OSError):  # it has just ended by itself
-        sock.shutdown(socket.SHUT_RDWR)
-
-
-def _exchange(connection: HTTPConnection, path: str, body: dict[str, object] | None) -> object:
-    if body is None:
-        connection.request("GET", path)
-    else:
-        connection.request("PUT", path, json.dumps(body), {"Content-Type": "application/json"})
-    with connection.getresponse() as answer:
-        if answer.status != HTTPStatus.OK:
-            raise Unanswered(f"HTTP {answer.status}: {answer.read(300).decode(errors='replace')}")
-        return json.loads(answer.read(LONGEST_ANSWER))

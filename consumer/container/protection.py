@@ -10,9 +10,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from consumer.container.ecs import BLOCKED, NO_SERVICE, Unanswered
+from consumer.container.ecs import BLOCKED, NO_SERVICE
+from consumer.container.endpoint import Unanswered
 from consumer.lane import Lane
-from consumer.limits import RENEW, leased
+from consumer.limits import RENEW, UNUSED, leased
 from consumer.process import quiet
 
 if TYPE_CHECKING:
@@ -25,13 +26,11 @@ if TYPE_CHECKING:
     from consumer.container.picture import Picture
     from consumer.container.wanted import Wanted
 
-GAP = 10.0  # seconds with nothing in hand before it is given back, and between two calls: ECS has a rate limit
+GAP = 10.0  # seconds between two calls: ECS has a rate limit
 AGAIN = 60.0  # seconds until the next try after a refusal; the longest wait after no answer
 LONGEST = 7200.0  # seconds of protection, its last lease included, without a word that such containers are wanted
-UNHEARD = (
-    1800.0  # seconds of work without such a word at least, however long the lease: it may not come for ten minutes
-)
-WORN = "it has been protected for two hours: the platform has its turn"
+UNHEARD = 1800.0  # seconds of work without such a word at least: it may not come for ten minutes
+WORN = "for long nobody has said that it is wanted: the platform has its turn"
 ALONE = "a task without a service is not scaled in"
 
 
@@ -74,10 +73,10 @@ class Protection:
         if busy:
             self._busy = now
         if now >= self._next:
-            ask = self._is_due(now) if busy else self._may_be_wanted()
+            ask = self._is_due(now) if busy else self._may_be_granted()
             if ask:
                 await self._protect(now)
-            elif self._since is not None and now - self._busy >= GAP:
+            elif self._since is not None and now - self._busy >= UNUSED:
                 await self._give_back(now)
             elif self._since is None:
                 self._worn = False  # there has been a gap in which the platform could take the container
@@ -88,7 +87,7 @@ class Protection:
             return True
         return not (self._wanted.not_wanted or self._worn) and (self._blocked or now >= self._renew)
 
-    def _may_be_wanted(self) -> bool:
+    def _may_be_granted(self) -> bool:
         """Whether to ask if it is still refused, with nothing in hand; what is granted then is given back soon."""
         return self._blocked and self._since is None and not self._wanted.not_wanted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from consumer.container.ecs import Unanswered
+from consumer.container.endpoint import Unanswered
 from consumer.lane import Lane
 
 if TYPE_CHECKING:

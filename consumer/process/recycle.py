@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
+from consumer.limits import MEMORY_SHARE
 from consumer.message.outcome import Done, Outcome
 from consumer.process.stop import Leaving
 from consumer.settings import AUTO
@@ -19,7 +20,6 @@ START_SECONDS = 1.5  # supervisord takes an exit within its startsecs (1 s) for 
 WARM = 3  # messages after which a process has loaded what it will use
 WARM_FACTOR = 1.5  # a limit under so many times the warm memory would replace processes without end
 LEAST_ROOM = 32.0  # MiB between the warm memory and an automatic limit
-SHARE = 0.85  # of the container's memory that its processes may plan with
 READING_EVERY = 1.0  # seconds between readings
 PAUSE_AFTER = 3  # failures in a row
 PAUSE_DOUBLES = 12.0  # times the first pause, at most
@@ -117,7 +117,7 @@ class Recycle:
         if given == AUTO:
             if not self._budget:
                 return 0.0
-            spare = (SHARE * self._budget - self._parent_pss - warm.pss * processes) / processes
+            spare = (MEMORY_SHARE * self._budget - self._parent_pss - warm.pss * processes) / processes
             return warm.uss + max(LEAST_ROOM, spare * self._memory_share)
         least = WARM_FACTOR * warm.uss
         if given < least:

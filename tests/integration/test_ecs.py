@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.clock import Clock
-from consumer.container import ecs
-from consumer.container.ecs import Ecs, Service, Task, Unanswered
+from consumer.container import ecs, endpoint
+from consumer.container.ecs import Ecs, Service, Task
+from consumer.container.endpoint import Unanswered
 from support.ecs import ARN, FakeEcs
 from support.programs import wait_until
 
@@ -92,7 +93,7 @@ def test_throttling_is_no_answer_and_says_so(platform: FakeEcs, asked: Ecs, stat
 
 
 def test_whoever_hangs_is_not_waited_for(platform: FakeEcs, asked: Ecs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ecs, "TIMEOUT", 0.3)
+    monkeypatch.setattr(endpoint, "ANSWERED", 0.3)
     task = asked.task()
     platform.answers.clear()
     began = time.monotonic()
@@ -108,7 +109,7 @@ def test_whoever_answers_byte_by_byte_is_not_waited_for_and_heard_again_later(
 ) -> None:
     task = asked.task()
     assert asked.service(task)
-    monkeypatch.setattr(ecs, "TIMEOUT", 0.4)
+    monkeypatch.setattr(endpoint, "ANSWERED", 0.4)
     monkeypatch.setattr(ecs, "API", 0.4)
     platform.drips = part
     began = time.monotonic()
@@ -197,7 +198,7 @@ NEWEST = {"status": "PRIMARY", "taskDefinition": "arn/consumer:7"}
 def test_a_service_that_is_not_as_documented_is_no_answer(platform: FakeEcs, asked: Ecs, lie: Any) -> None:
     task = asked.task()
     platform.service = lie
-    with pytest.raises(Unanswered, match="the service drain"):
+    with pytest.raises(Unanswered, match="the task's service"):
         asked.service(task)
 
 

@@ -199,6 +199,6 @@ def test_what_a_thread_left_behind_has_under_way_is_broken_off(engine: Engine, w
         busy = pool.submit(session.execute, text("SELECT pg_sleep(60)"))
         wait_until(lambda: driver_s.info.transaction_status.name == "ACTIVE", "it is under way")
         written.roll_back()
-        with pytest.raises(DBAPIError, match="canceling statement"):
+        with pytest.raises(DBAPIError):
             busy.result()
     assert effects(engine) == []

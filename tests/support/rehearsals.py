@@ -47,10 +47,13 @@ class Follow:
 
     closed = False
 
-    def apply_again(self, most: int | None = None) -> None:
+    def apply_again(self) -> None:
         """Count the deployments."""
         self.applied += 1
-        self.most = most or self.most
+
+    def raise_to(self, most: int) -> None:
+        """Let there be more."""
+        self.most = most
 
 
 def scene(count: int = 2000, *, arrivals: Arrivals | None = None, durations: Durations = USUAL, **faults: Any) -> Scene:

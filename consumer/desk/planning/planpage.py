@@ -15,7 +15,7 @@ from consumer.fleet.planning.offers import advice
 from consumer.fleet.planning.parameters import parameters, time_limit
 from consumer.fleet.planning.said import counted, time_of_day
 from consumer.fleet.planning.workload import HOUR
-from consumer.limits import TIME_LIMIT
+from consumer.limits import MEMORY_SHARE, TIME_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HUNDRED = 100
 UNITS = {"mib": "MiB", "cpu": "vCPU", "s": "s"}
-SHARED = {"memory": ("MiB", capacity.MEMORY_SHARE), "cpu": ("vCPU", capacity.CPU_SHARE)}  # the rest is kept free
+SHARED = {"memory": ("MiB", MEMORY_SHARE), "cpu": ("vCPU", capacity.CPU_SHARE)}  # the rest is kept free
 
 
 def page(plan: Plan, stages: list[Stage], zone: str) -> str:

@@ -110,7 +110,7 @@ class Plotter:
             containers.yaxis.get_major_locator().set_params(integer=True)
         latest = max([scene.deadline, *(day.finish or 0 for _, day in shown)])
         _hours(containers, scene.start / HOUR - 0.25, latest / HOUR + 0.25)
-        backlog.set_title(f"a day of {counted(shown[0][1].messages, 'message')}, {_zone(played)}")
+        backlog.set_title(f"a day of {_sizes([day.messages for _, day in shown])}, {_zone(played)}")
         figure.legend(*backlog.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
         return figure
 
@@ -157,6 +157,11 @@ def _hours(axes: Figure, first: float, last: float) -> None:
 
 def _made(kind: Kind, days: list[Day]) -> str:
     return f"{kind.name}\n{sum(day.deadline_made for day in days):,} of {counted(len(days), 'day')} made"
+
+
+def _sizes(messages: list[int]) -> str:
+    least, most = min(messages), max(messages)
+    return ("" if least == most else f"{least:,} to ") + counted(most, "message")
 
 
 def _zone(played: Played) -> str:

@@ -25,6 +25,7 @@ NEW: account.Answers = {  # how CloudFormation would answer, were this the first
     "describe_stacks": [{"Stacks": []}, {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}],
     "describe_change_set": [{"Status": "CREATE_COMPLETE", "Changes": []}],
 }
+FEWEST_SUBNETS = 2
 AFTERWARDS = {
     "DashboardUrl": "dashboard",
     "QueueUrl": "queue",
@@ -69,7 +70,7 @@ def deploy(asked: Namespace) -> int:
     if asked.dry_run:
         stack.execute()
         return 0
-    print(_changes(changes))
+    print(_differing(state, given_now) + _changes(changes))
     if asked.review:
         if changes is not None:
             stack.discard(new=state is None)
@@ -134,7 +135,7 @@ def _kept(text: str, state: State | None) -> dict[str, str]:
 def _check(text: str, parameters: Mapping[str, str]) -> None:
     """Refuse what CloudFormation, or Fargate minutes later, would refuse. Raises ConsumerError."""
     template.read(text, **parameters)
-    if "," not in parameters.get("Subnets", ","):
+    if "Subnets" in parameters and len({*map(str.strip, parameters["Subnets"].split(","))} - {""}) < FEWEST_SUBNETS:
         remedy = "name another one beside it, in another availability zone: a zone may fail, or have no room"
         raise ConsumerError(problem("parameter Subnets", "two or more, with commas", parameters["Subnets"], remedy))
     missing = [name for name, rules in _declared(text).items() if "Default" not in rules and name not in parameters]
@@ -149,6 +150,13 @@ def _passed(wanted: Mapping[str, str], kept: Iterable[str]) -> list[dict[str, An
         *({"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()),
         *({"ParameterKey": name, "UsePreviousValue": True} for name in sorted(kept)),
     ]
+
+
+def _differing(state: State | None, given_now: Mapping[str, str]) -> str:
+    """Lay what is asked for beside what there is: resources alone do not show that a plan is another queue's."""
+    before = state.parameters if state else given_now
+    rows = [(name, before.get(name, ""), value) for name, value in given_now.items() if before.get(name) != value]
+    return table(("parameter", "was", "will be"), rows) + "\n\n" if rows else ""
 
 
 def _changes(changes: list[dict[str, Any]] | None) -> str:

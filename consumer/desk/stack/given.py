@@ -17,18 +17,18 @@ PLANNED = "To deploy the first of these, as parameters of ecs/template.yaml:\n" 
 
 
 def of_file(path: Path) -> dict[str, str]:
-    """Read a file: a plan's page, of which the parameters' lines count; nothing but such lines; or a plan's JSON."""
+    """Read a file: a plan's page, of which the parameters' lines count; nothing but such lines; or a plan's JSON.
+
+    One without any is refused: a plan that failed leaves an empty file behind, and the defaults are another day's.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConsumerError(f"{path} cannot be read: {error}") from error
-    if text.lstrip().startswith("{"):
-        return _of_json(text, str(path))
-    try:
-        words = shlex.split(text.rpartition(PLANNED)[2].replace("\\\n", " "), comments=True)
-    except ValueError as error:
-        raise ConsumerError(f"{path}: {error}") from error
-    return of_words(words, str(path))
+    found = (_of_json if text.lstrip().startswith("{") else _of_page)(text, str(path))
+    if not found:
+        raise ConsumerError(problem(str(path), "parameters", "none", "see whether `consumer plan` has said why"))
+    return found
 
 
 def of_words(words: Iterable[str], where: str = "the command line") -> dict[str, str]:
@@ -40,6 +40,14 @@ def of_words(words: Iterable[str], where: str = "the command line") -> dict[str,
             raise ConsumerError(problem(where, "Name=Value", repr(word), "write each parameter as one such word"))
         found[name] = value
     return found
+
+
+def _of_page(text: str, where: str) -> dict[str, str]:
+    try:
+        words = shlex.split(text.rpartition(PLANNED)[2].replace("\\\n", " "), comments=True)
+    except ValueError as error:
+        raise ConsumerError(f"{where}: {error}") from error
+    return of_words(words, where)
 
 
 def _of_json(text: str, where: str) -> dict[str, str]:

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 TIMES = ("OpenTime", "FreeTime", "Deadline", "CloseTime")  # in the order of a day
 TIME = re.compile(r"\d\d:\d\d")
+NUMBER = re.compile(r"\d+(\.\d+)?")
 DAY = 1440  # minutes
 SUCH = {  # what a person is told in place of a pattern
     "Handler": "module:function, such as myapp.handlers:fetch_report",
+    "DatabaseUrlSecretArn": "the ARN of a secret that holds the URL, arn:aws:secretsmanager:...",
     "AlarmEmail": "an address such as you@example.com",
     **dict.fromkeys(TIMES, "a time such as 09:00"),
 }
@@ -39,6 +41,7 @@ def check_together(values: Mapping[str, Any]) -> None:
     A template without one of them has other schedules, of which nothing is known here.
     """
     _check_containers(*(str(values.get(name)) for name in ("OpenContainers", "MaxContainers")))
+    _check_seconds(*(str(values.get(name)) for name in ("TimeLimit", "ExpectedSeconds")))
     _check_times(values)
 
 
@@ -46,6 +49,15 @@ def _check_containers(opens: str, most: str) -> None:
     if opens.isdecimal() and most.isdecimal() and int(opens) > int(most):
         got = f"OpenContainers={opens} MaxContainers={most}"
         raise TemplateError(problem("containers", "OpenContainers of at most MaxContainers", got, "change one of them"))
+
+
+def _check_seconds(limit: str, expected: str) -> None:
+    if NUMBER.fullmatch(limit) and NUMBER.fullmatch(expected) and float(limit) < float(expected):
+        got = f"TimeLimit={limit} ExpectedSeconds={expected}"
+        remedy = (
+            "let TimeLimit be more than the longest message takes: a run is ended after it, and dead-lettered at last"
+        )
+        raise TemplateError(problem("seconds of a message", "TimeLimit of at least ExpectedSeconds", got, remedy))
 
 
 def _check_times(values: Mapping[str, Any]) -> None:
@@ -99,4 +111,5 @@ def _number(name: str, text: str) -> float:
 
 
 def _wrong(name: str, expected: str, got: str) -> TemplateError:
+    got = re.sub("://.*", "://...", got)  # a database's URL, in place of its secret's ARN, has a password in it
     return TemplateError(problem(f"parameter {name}", expected, got, "see ecs/README.md"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from consumer.errors import TemplateError
+from consumer.errors import TemplateError, problem
 from consumer.fleet.cloud import sizes
 from consumer.fleet.cloud.alarms import PERIOD, Alarm
 from consumer.fleet.cloud.cron import Schedule
@@ -193,12 +193,12 @@ def _zone(where: str, name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise TemplateError(f"{where}: expected a time zone such as UTC or Asia/Tokyo, got {name}") from error
+        raise TemplateError(problem(where, "one such as UTC or Asia/Tokyo", name, "set TimeZone so")) from error
 
 
 def _schedule(action: Mapping[str, Any]) -> Schedule:
     name = action["ScheduledActionName"]
-    zone = _zone(f"schedule {name}", action.get("Timezone", "UTC"))
+    zone = _zone(f"the time zone of schedule {name}", action.get("Timezone", "UTC"))
     bounds = action["ScalableTargetAction"]
     low, high = (_whole(one, bounds[one]) if one in bounds else None for one in ("MinCapacity", "MaxCapacity"))
     if low is not None and high is not None:
@@ -219,7 +219,7 @@ def _mix(strategy: list[dict[str, Any]]) -> tuple[int, float]:
     able = {name for name, weight in weights.items() if weight}  # one of weight 0 places none, whatever its base (ECS)
     base = sum(_whole("Base", one.get("Base", 0)) for one in strategy if one["CapacityProvider"] in able - {SPOT})
     if not sum(weights.values()):
-        raise TemplateError("OnDemandWeight and SpotWeight: one of them must be more than 0")
+        raise TemplateError(problem("OnDemandWeight, SpotWeight", "one above 0", "0 and 0", "set OnDemandWeight=1"))
     return base, weights.get(SPOT, 0) / sum(weights.values())
 
 

@@ -11,6 +11,7 @@ from consumer.fleet.planning import capacity, price
 from consumer.fleet.planning.hours import held
 from consumer.fleet.planning.price import FREE, MONTH_DAYS
 from consumer.fleet.planning.workload import DAY, HOUR
+from consumer.limits import HEARTBEAT
 
 if TYPE_CHECKING:
     from consumer.fleet.cloud.sizes import Size
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 BILLED_START = 60.0  # of a container's start, the seconds that are paid: from the pull of its image on
 DRAINED = 180.0  # seconds from the last message until the fleet is gone: two counts of zero, two of the alarm, the stop
-RENEWAL = 30.0  # seconds between two requests that keep a message hidden (CONSUMER_HEARTBEAT_INTERVAL)
 METRICS = len(metrics.ALL)  # that a fleet sends
 ALARM_METRICS = 13  # that the template's alarms refer to
 NEAR = 1.1  # times the cheapest: for so little more a smaller container is taken, with which less is lost at once
@@ -55,11 +55,11 @@ class Market:
 def bill(
     load: Workload, fleet: Fleet, market: Market, *, arm: bool = True, spot: bool = False, lived: float | None = None
 ) -> Bill:
-    """Bill a fleet, all of which lives from the opening until the queue is empty, or for so many seconds."""
+    """Bill a fleet, all of which lives until the queue is empty and FreeTime has come, or for so many seconds."""
     if lived is None:
         lived = max(BILLED_START + capacity.makespan(load, fleet.slots) + DRAINED, held(load.window))
     running = fleet.containers * price.billed(lived) * market.second(fleet.shape.size, arm=arm, spot=spot)
-    asked = load.messages * (2 + load.mean / RENEWAL)  # receive, delete, and in between
+    asked = load.messages * (2 + load.mean / HEARTBEAT)  # receive, delete, and in between
     share = min(1.0, math.ceil(lived / HOUR) * HOUR / DAY)  # CloudWatch bills by the hour
     day = running + price.requests(asked, market.prices)
     return Bill(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from consumer.fleet.cloud.sizes import SIZES
 from consumer.fleet.need import MARGIN
-from consumer.limits import MOST_PROCESSES
+from consumer.limits import MEMORY_SHARE, MOST_PROCESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from consumer.fleet.planning.workload import Workload
 
 START = 90.0  # seconds from asking for a container until its first message: placing, pulling, 16 processes' start
-MEMORY_SHARE = 0.85  # of a container's memory, as in CONSUMER_MEMORY_LIMIT=auto; the rest is for what nobody foresaw
 CPU_SHARE = 0.8  # of its CPU, so that leases and signals are on time
 MEASURED_PROCESSES = 16  # in one container: more are planned only for a handler that has been measured
 SURGE = 3  # times the usual messages, for which the fleet may still grow

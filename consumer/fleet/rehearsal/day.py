@@ -51,8 +51,11 @@ class Planner(Protocol):
     def minute(self, now: float, board: Board, desired: int, running: int) -> int:
         """Say how many, each minute."""
 
-    def apply_again(self, most: int | None = None) -> None:
-        """Have a deployment apply the template, with another maximum where there is one."""
+    def apply_again(self) -> None:
+        """Have a deployment apply the template."""
+
+    def raise_to(self, most: int) -> None:
+        """Have people raise the maximum."""
 
     @property
     def closed(self) -> bool:
@@ -227,10 +230,8 @@ class _Run:
         self._planner.apply_again()
 
     def _raise(self) -> None:
-        """Deploy with what is needed as the maximum: the containers are told of it, hence new ones."""
-        self._telling.most = most = max(self._telling.most, self._need)
-        self._service.deploy()
-        self._planner.apply_again(most)
+        """Make what is needed the maximum, as ecs/README.md says how: at once, and no container is told of it."""
+        self._planner.raise_to(max(self._deployed.most, self._need))
 
     def _came_to(self, least: Ideal) -> Day:
         deployed, work, service, deadline = self._deployed, self._work, self._service, self._scene.deadline

@@ -12,7 +12,7 @@ class Faults:
     spot_every: seconds between two interruptions of a Spot container, 0 for none. failing, crashing: share of the runs
     that raise, and of those that end with their process. gap: seconds from the start in which no metric arrives.
     deploy_at: seconds since midnight of a deployment. raised: seconds after people are told that the deadline is in
-    danger, until they deploy with as many containers at most as are needed; 0 for never.
+    danger, until they raise the maximum to what is needed; 0 for never.
     """
 
     spot_every: float = 0.0

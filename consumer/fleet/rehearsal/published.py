@@ -25,7 +25,6 @@ class Telling:
 
     def __init__(self, board: Board, work: Work, deployed: Deployed) -> None:
         self._board, self._work, self._deployed = board, work, deployed
-        self.most = deployed.most
 
     def minute(self, now: float, left: float, running: list[Container], desired: int) -> int:
         """Send all that is known in this minute; give the greatest need that a container sees."""
@@ -39,9 +38,9 @@ class Telling:
         return max((containers for containers, _ in seen), default=0)
 
     def _see(self, one: Container, backlog: Backlog, desired: int, left: float) -> tuple[int, float | None]:
-        """Say, as one container does, how many are needed, and the slack: none only after two counts of nothing."""
+        """Say, as one container does, how many are needed, and the slack."""
         shape = self._deployed
         pace = Pace.of(one.done, one.seconds, one.longest, expected=shape.expected, limit=shape.limit)
-        fleet = Fleet(shape.slots, desired, max(desired, self.most))
+        fleet = Fleet(shape.slots, desired, max(desired, shape.most))
         need = one.asking.minute(backlog, pace, fleet, left)
         return one.asking.containers, need.slack if need else None

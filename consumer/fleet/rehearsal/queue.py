@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from consumer.fleet.planning.capacity import IN_FLIGHT
 from consumer.fleet.planning.workload import BETWEEN
+from consumer.limits import BACKOFF, BACKOFF_CAP, BACKOFF_MULTIPLIER, MAX_ATTEMPTS, MAX_CRASHES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 RESCUE = 5.0  # seconds at most until what a dead process had in hand is visible again
 RESTART = 2.0  # seconds until a process that died is replaced and receives
-BACKOFF, MULTIPLIER, CAP = 30.0, 3.0, 900.0  # the settings' defaults
-ATTEMPTS, CRASHES = 5, 3
 
 Message = tuple[float, int, int]  # seconds of a run; failures and crashes so far
 
@@ -140,7 +139,7 @@ class Work:
     def _raised(self, container: Container, message: Message) -> None:
         seconds, failures, crashes = message
         self.failed += 1
-        if failures + 1 >= ATTEMPTS:
+        if failures + 1 >= MAX_ATTEMPTS:
             self._dead()
         else:
             self._events.at(self._events.now + self._backoff(failures), self._again, (seconds, failures + 1, crashes))
@@ -156,11 +155,11 @@ class Work:
         self._events.at(now + RESTART, self._next, container)
 
     def _backoff(self, times: int) -> float:
-        base = min(CAP, BACKOFF * MULTIPLIER**times)
+        base = min(BACKOFF_CAP, BACKOFF * BACKOFF_MULTIPLIER**times)
         return base * (0.5 + 0.5 * self._mishaps.random())  # half sure, half jitter
 
     def _again(self, message: Message) -> None:
-        if message[2] >= CRASHES:
+        if message[2] >= MAX_CRASHES:
             self._dead()  # rejected without a run
         else:
             self.hidden -= 1

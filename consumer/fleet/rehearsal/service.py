@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumer.fleet.planning.price import billed
 from consumer.fleet.rehearsal.containers import Container
-from consumer.limits import RENEW
+from consumer.limits import RENEW, UNUSED, WAIT_TIME
 
 if TYPE_CHECKING:
     from consumer.clock import Dice
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from consumer.fleet.rehearsal.queue import Work
     from consumer.fleet.rehearsal.subject import Deployed
 
-GAP = 10.0  # seconds with nothing in hand before it is given back
-POLL = 20.0  # seconds of a long poll, which a process that is told to stop awaits (CONSUMER_WAIT_TIME_SECONDS)
 ENDING = 1.0  # seconds from the end of a container's last process to its own: the agent's last pass
 MOST = 2.0  # containers during a deployment, for each one wanted (MaximumPercent)
 
@@ -140,7 +138,7 @@ class Service:
 
     def _last_poll(self, one: Container) -> float:
         """Give the seconds until the last of its polls ends; each is anywhere between its beginning and its end."""
-        return POLL * float(self._dice.random() ** (1.0 / one.slots))
+        return WAIT_TIME * float(self._dice.random() ** (1.0 / one.slots))
 
     def _end(self, one: Container) -> None:
         if one.gone:
@@ -182,7 +180,7 @@ class Service:
             self._end(one)
         else:
             one.idle = self._events.now
-            self._events.at(one.idle + GAP, self._give_back, one, one.idle)
+            self._events.at(one.idle + UNUSED, self._give_back, one, one.idle)
 
     def _give_back(self, one: Container, idle: float) -> None:
         """End a protection, unless the container has had something in hand since."""

@@ -183,8 +183,10 @@ class Rules:
         """Whether no container may run."""
         return self.scaler.target.maximum == 0
 
-    def apply_again(self, most: int | None = None) -> None:
-        """Have a deployment apply the template, with its own bounds, of which people may have raised the maximum."""
-        if most is not None:
-            self.template = replace(self.template, maximum=most)
+    def apply_again(self) -> None:
+        """Have a deployment apply the template, with its own bounds."""
         self.scaler.target = self.template.bounded(self.scaler.target.desired)
+
+    def raise_to(self, most: int) -> None:
+        """Have people raise the maximum, until a schedule or a deployment says otherwise."""
+        self.scaler.target = replace(self.scaler.target, maximum=most)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from consumer.container.duties import Duties
-from consumer.container.ecs import BLOCKED, NO_SERVICE, Service, Task, Unanswered
+from consumer.container.ecs import BLOCKED, NO_SERVICE, Service, Task
+from consumer.container.endpoint import Unanswered
 from consumer.container.protection import Protection
 from consumer.container.wanted import Wanted
 from consumer.process import quiet
@@ -290,7 +291,7 @@ async def test_without_such_a_word_protection_ends_after_two_hours_whatever_is_i
     await scene.look(works)
     assert scene.quiet is None
     await scene.look(10)
-    assert "two hours" in (scene.quiet or "")
+    assert "has its turn" in (scene.quiet or "")
     await scene.look(4 * 3600)
     last, minutes = scene.asked[-1]
     assert last + 60 * (minutes or 0) <= ends, "it is not renewed any longer"

@@ -79,6 +79,20 @@ def test_what_is_not_given_stays_as_it_is_and_what_the_template_no_longer_has_is
     assert "https://dashboard" in capsys.readouterr().out
 
 
+def test_what_is_asked_for_is_shown_beside_what_the_stack_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Resources alone would not tell the plan of another queue from the right one."""
+    before = {"Handler": "a:b", "VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2", "Deadline": "09:00", "Cpu": "256"}
+    kept = [{"ParameterKey": name, "ParameterValue": value} for name, value in before.items()]
+    there = {"StackStatus": "UPDATE_COMPLETE", "Parameters": kept}
+    stand_in = StandIn(describe_stacks=[{"Stacks": [there]}], describe_change_set=[proposed(Changes=[change("Queue")])])
+    assert deployed(monkeypatch, stand_in, "--review", "Deadline=09:15", "Cpu=256", "LogDays=7") == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert shown[:3] == [["parameter", "was", "will", "be"], ["Deadline", "09:00", "09:15"], ["LogDays", "7"]]
+    assert ["Modify", "Queue", "AWS::SQS::Queue"] in shown[3:]
+
+
 ABSENT = ClientError({"Error": {"Code": "ValidationError", "Message": "orders does not exist"}}, "DescribeStacks")
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks")
 FIRST = ("Handler=a:b", "VpcId=vpc-1", "Subnets=subnet-1,subnet-2")
@@ -155,6 +169,9 @@ def test_a_name_that_no_stack_can_have_is_refused_before_anybody_is_asked(
     ("word", "said"),
     [
         ("Subnets=subnet-1", "Subnets: expected two or more"),
+        ("Subnets=subnet-1,subnet-1", "Subnets: expected two or more"),
+        ("Subnets=subnet-1,", "Subnets: expected two or more"),
+        ("TimeLimit=100", "got TimeLimit=100 ExpectedSeconds=165"),
         ("Deadline=10:00", "Deadline=10:00 CloseTime=09:30"),
         ("CloseTime=08:00", "Deadline=09:00 CloseTime=08:00"),
     ],
@@ -267,7 +284,7 @@ def test_what_boto3_says_and_what_to_do_are_two_sentences(
         assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["{", '{"parameters": [1]}', "Cpu", '"Cpu=1'])
+@pytest.mark.parametrize("text", ["{", '{"parameters": [1]}', "Cpu", '"Cpu=1', "", "# none\n", "{}"])
 def test_a_file_that_is_no_plan_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
     path = tmp_path / "plan"
     path.write_text(text)

@@ -287,6 +287,12 @@ def test_a_drawing_has_a_row_for_each_rule_and_says_which_days_are_never_done(tm
         assert f"<!-- {text} -->" in drawn
 
 
+def test_a_drawing_of_days_of_unlike_size_names_the_smallest_and_the_largest(tmp_path: Path) -> None:
+    file = tmp_path / "day.html"
+    assert cli.main([*DAY, "--hard", "--plot", str(file)]) in {0, 1}
+    assert "<!-- a day of 400 to 1,200 messages, UTC -->" in file.read_text()
+
+
 def test_only_what_can_be_drawn_is_promised(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*DAY, "--plot", "day.gif"]) == 64
     assert ".png or .html" in capsys.readouterr().err

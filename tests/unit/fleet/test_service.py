@@ -17,7 +17,7 @@ from consumer.fleet.rehearsal.events import Events
 from consumer.fleet.rehearsal.faults import Faults
 from consumer.fleet.rehearsal.platform import Platform
 from consumer.fleet.rehearsal.queue import Work
-from consumer.fleet.rehearsal.service import ENDING, POLL, Service
+from consumer.fleet.rehearsal.service import ENDING, Service
 from support.rehearsals import DEPLOYED
 
 PLATFORM = Platform(start=(60.0, 60.0))
@@ -97,7 +97,7 @@ def test_what_is_idle_is_stopped_and_what_is_busy_is_not() -> None:
     assert any(not one.leaving for one in rig.service.live), "it is protected for some seconds more"
     rig.until(171)
     rig.service.look()
-    rig.until(171 + POLL + ENDING)
+    rig.until(171 + limits.WAIT_TIME + ENDING)
     assert not rig.service.live
     assert rig.work.succeeded == 1
 
@@ -121,11 +121,11 @@ def test_what_is_stopped_while_idle_awaits_its_last_poll_and_is_paid_for_it() ->
     rig.service.want(0)
     rig.service.look()
     rig.work.arrive(1)
-    rig.until(120 + POLL + ENDING)
+    rig.until(120 + limits.WAIT_TIME + ENDING)
     assert not rig.service.live
     assert rig.work.visible == 1, "and it takes nothing meanwhile"
     lasting = rig.service.bill.seconds / 100 - (120 - 18)
-    assert lasting == pytest.approx(ENDING + POLL * 4 / 5, rel=0.1)  # the last of four polls, on average
+    assert lasting == pytest.approx(ENDING + limits.WAIT_TIME * 4 / 5, rel=0.1)  # the last of four polls, on average
 
 
 def test_what_takes_nothing_has_no_poll_to_await() -> None:
@@ -189,7 +189,7 @@ def test_a_refusal_ends_when_more_are_wanted_again() -> None:
 def test_a_protection_that_is_not_renewed_ends_with_its_lease(limit: float, minutes: int) -> None:
     """As many minutes as container/protection.py asks for."""
     asked = math.ceil((limit + 2 * limits.RENEW) / 60)
-    assert minutes == min(limits.MOST, max(limits.LEAST, asked))
+    assert minutes == min(limits.LEASE_MOST, max(limits.LEASE_LEAST, asked))
     rig = Rig(seconds=10_000, time_limit=limit - limits.GRACE)
     rig.have(2)
     rig.work.arrive(8)

@@ -99,10 +99,16 @@ def test_the_template_can_be_a_file_of_ones_own() -> None:
         ({"Memory": 1536}, "Memory: expected one of 512, 1024, 2048; got 1536 beside Cpu=256"),
         ({"Cpu": 16384, "Memory": 130000}, "Memory: expected a number from 512 to 122880"),
         ({"StopTimeout": 300}, "StopTimeout: expected a number from 30 to 120"),
-        ({"TimeZone": "Tokyo/Asia"}, "expected a time zone such as UTC or Asia/Tokyo, got Tokyo/Asia"),
+        (
+            {"TimeZone": "Tokyo/Asia"},
+            "time zone .*expected one such as UTC or Asia/Tokyo; got Tokyo/Asia. To do: set TimeZone",
+        ),
         ({"OpenTime": "4 am"}, "OpenTime: expected a time such as 09:00; got 4 am"),
         ({"OpenContainers": 6}, "at most MaxContainers; got OpenContainers=6 MaxContainers=5"),
-        ({"SpotWeight": 0, "OnDemandWeight": 0}, "one of them must be more than 0"),
+        (
+            {"SpotWeight": 0, "OnDemandWeight": 0},
+            "expected one above 0; got 0 and 0. To do: set OnDemandWeight=1",
+        ),
         (
             {"Deadline": "10:00"},
             "OpenTime, FreeTime, Deadline, CloseTime in this order.*got .*Deadline=10:00 CloseTime=09:30",
@@ -115,6 +121,11 @@ def test_the_template_can_be_a_file_of_ones_own() -> None:
         ({"AlarmEmail": "notmail"}, "AlarmEmail: expected an address such as you@example"),
         ({"ExpectedSeconds": "1e400"}, "ExpectedSeconds: expected a number from 0 to 39600"),
         ({"TimeLimit": 0}, "TimeLimit: expected a number from 1 to 39600"),
+        ({"TimeLimit": 164}, "TimeLimit of at least ExpectedSeconds; got TimeLimit=164 ExpectedSeconds=165"),
+        (
+            {"DatabaseUrlSecretArn": "postgresql://a:b@c/d"},
+            r"expected the ARN of a secret.*; got postgresql://\.\.\.\. To",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(parameters: dict[str, Any], why: str) -> None:

@@ -24,6 +24,32 @@ def test_whoever_mails_may_publish_to_the_topic() -> None:
     assert all([target["Arn"] for target in rule["Targets"]] == ["Topic"] for rule in rules)
 
 
+def told(alarm: str) -> str:
+    return str(resolved(text_of(), AlarmEmail="a@b.c")[1][alarm]["Properties"]["AlarmDescription"])
+
+
+@pytest.mark.parametrize("alarm", ["LateAlarm", "AtRiskAlarm"])
+def test_the_mail_that_calls_for_more_containers_holds_the_command_that_gives_them(alarm: str) -> None:
+    """Who reads it has minutes, and neither this repository nor the service's name at hand."""
+    for part in ("register-scalable-target --region us-east-1 --service-namespace ecs", "service/Cluster/Service.Name",
+                 "--scalable-dimension ecs:service:DesiredCount --max-capacity"):  # fmt: skip
+        assert part in told(alarm)
+    assert len(told(alarm)) < 800  # CloudWatch takes 1,024 characters, and real names are longer than these
+
+
+@pytest.mark.parametrize(
+    ("alarm", "remedy"),
+    [
+        ("BelowDesiredAlarm", "the service's events"),
+        ("StalledAlarm", "log query `errors`"),
+        ("CrashAlarm", "log query `deaths`"),
+        ("DeadLetterAlarm", "CONSUMER_QUEUE_URL=Queue consumer failed list"),
+    ],
+)
+def test_every_other_mail_says_where_to_look(alarm: str, remedy: str) -> None:
+    assert remedy in told(alarm)
+
+
 def ecs_says(kind: str, resource: str, **detail: str) -> dict[str, Any]:
     return {"source": "aws.ecs", "detail-type": kind, "resources": [resource], "detail": detail}
 
