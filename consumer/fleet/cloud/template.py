@@ -13,10 +13,10 @@ from consumer.errors import TemplateError, problem
 from consumer.fleet.cloud import sizes
 from consumer.fleet.cloud.alarms import PERIOD, Alarm
 from consumer.fleet.cloud.cron import Schedule
-from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Source
+from consumer.fleet.cloud.metricmath import Query, Source
 from consumer.fleet.cloud.parameters import check_together
 from consumer.fleet.cloud.resources import resolved, text_of
-from consumer.fleet.cloud.scaling import COOLDOWN, Policy, Scaler, Step, StepPolicy, Target, TargetTracking
+from consumer.fleet.cloud.scaling import COOLDOWN, Policy, Step, StepPolicy, Target, TargetTracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,12 +56,6 @@ class Deployment:
     def most(self) -> int:
         """Containers that there are at most."""
         return max([self.target.maximum, *(one.maximum for one in self.schedules if one.maximum is not None)])
-
-    def scaler(self, reading: Reading = USUAL) -> Scaler:
-        """Give what scales it, at its beginning."""
-        names = {policy.name for policy in self.policies}
-        alarms = [alarm for alarm in self.alarms if names.intersection(alarm.actions)]
-        return Scaler(self.target, self.policies, alarms, self.schedules, reading)
 
 
 def read(text: str | None = None, /, **parameters: object) -> Deployment:
