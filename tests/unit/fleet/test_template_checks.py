@@ -298,7 +298,7 @@ def test_every_parameter_is_in_the_readme_with_its_default() -> None:
 def test_the_readme_names_every_alarm_and_counts_the_metrics_that_are_billed_for_them() -> None:
     text = (HOUSE / "ecs" / "README.md").read_text()
     billed = sum(query.metric is not None for alarm in read().alarms for query in alarm.queries)
-    assert f"They look at {billed} metrics" in text
+    assert f"The alarms look at {billed} metrics" in text
     for alarm in read().alarms:
         assert f"`{alarm.name.removeprefix('consumer-')}`" in text
 
