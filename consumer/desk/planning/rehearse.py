@@ -144,9 +144,7 @@ def _check_limit(kind: Kind) -> None:
 def _setup(arguments: Namespace, request: Request, name: str) -> Setup:
     """Give what is to be deployed: the plan for this load, and what was asked for in its place."""
     chosen = dict(arguments.set)
-    if (
-        request.processes is not None
-    ):  # its size is the plan's; where it runs, and what that costs, is as it is for ours
+    if request.processes:  # its size is the plan's; where it runs, and what that costs, is as it is for ours
         chosen = {one: value for one, value in chosen.items() if one not in SIZE}
     deployment = _read(arguments, parameters(plan(request), arguments.timezone) | chosen)
     if remark := _crowded(deployment, request):
