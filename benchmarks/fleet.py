@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.fleet.cloud.sizes import Size
 from consumer.fleet.planning import capacity
-from consumer.fleet.planning.workload import clock
+from consumer.fleet.planning.said import time_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,7 +134,7 @@ def stage(one: dict[str, Any], day: Run) -> tuple[object, ...]:
     return (
         f"{one['messages']:,}", f"{fleet['containers']}..{most}", size, shape.processes, f"{most * shape.slots:,}",
         f"{capacity.started(most) - capacity.START:.0f} s", f"{capacity.connections(shape, most):,}",
-        f"{one['bill']['month']:,.0f}", clock(summary["finish_latest"]), f"{summary['over_bound_median']:.3f}",
+        f"{one['bill']['month']:,.0f}", time_of_day(summary["finish_latest"]), f"{summary['over_bound_median']:.3f}",
         f"{day.cpu:.1f} s, {day.mib:.0f} MiB",
     )  # fmt: skip
 
@@ -142,7 +142,7 @@ def stage(one: dict[str, Any], day: Run) -> tuple[object, ...]:
 def ends(one: dict[str, Any]) -> str:
     if one["finish_median"] is None:
         return "never"
-    return f"{clock(one['finish_median'])}, {clock(one['finish_latest'])}"
+    return f"{time_of_day(one['finish_median'])}, {time_of_day(one['finish_latest'])}"
 
 
 def hours(one: dict[str, Any]) -> str:

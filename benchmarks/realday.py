@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cloudwatch import CloudWatch, parsed
 from consumer.container.ecs import BLOCKED
 from consumer.fleet import metrics
+from consumer.fleet.cloud.scaling import Scaler
 from consumer.fleet.planning.price import billed
 from consumer.message.queue import BATCH
 from scene import Container, fill
@@ -101,7 +102,9 @@ class RealDay:
         self.orders, self.scene, self.stack = orders, scene, stack
         self.to_send = list(orders.sends)
         self.watch = CloudWatch({metrics.NAMESPACE: orders.platform.own, "AWS/SQS": orders.platform.sqs})
-        self.scaler = orders.deployment.scaler()
+        deployed = orders.deployment
+        scaling = [alarm for alarm in deployed.alarms if alarm.actions]  # the others would tell people
+        self.scaler = Scaler(deployed.target, deployed.policies, scaling, deployed.schedules)
         self.lock = Lock()
 
     def play(self) -> Came:

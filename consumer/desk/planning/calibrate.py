@@ -33,7 +33,7 @@ EACH = Calibration().each_cpu_s  # which the plan counts besides
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
-        "--seconds", type=words.wait, default=WATCH, metavar="SECONDS", help=f"watch for so long ({WATCH:g})"
+        "--seconds", type=words.seconds, default=WATCH, metavar="SECONDS", help=f"watch for so long ({WATCH:g})"
     )
 
 

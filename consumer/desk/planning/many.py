@@ -33,7 +33,7 @@ def play(kind: Kind, days: int, jobs: int | None) -> list[Day]:
 
 def _one(kind: Kind) -> Day:
     start, length = kind.scene.start, kind.scene.deadline - kind.scene.start
-    return kind.play(0, lambda now, _: _show(kind, (now - start) / length))
+    return kind.play(0, lambda now: _show(kind, (now - start) / length))
 
 
 def _counted(kind: Kind, day: Day, number: int, days: int) -> Day:

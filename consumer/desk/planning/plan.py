@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from consumer.desk import terminal
 from consumer.desk.planning import planpage, words, workload
 from consumer.errors import ConsumerError, ImpossibleError
-from consumer.fleet.planning.bills import Market
 from consumer.fleet.planning.capacity import Limits
 from consumer.fleet.planning.plan import Request, growth, plan
 from consumer.limits import MOST_CONCURRENCY
@@ -27,7 +26,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--concurrency", type=several, default=1, metavar="N", help="messages per process (1)")
     parser.add_argument("--parallel", type=words.count, metavar="N", help="messages at once that your API bears")
     parser.add_argument("--connections", type=words.count, metavar="N", help="that the ledger's database gives you")
-    parser.add_argument("--private", action="store_true", help="containers without a public address of their own")
     parser.add_argument("--growth", action="store_true", help="plan for 10, 100 and 1,000 times the messages, too")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 
@@ -52,7 +50,7 @@ def main(arguments: Namespace) -> int:
 def _request(arguments: Namespace) -> Request:
     return Request(
         workload.load(arguments),
-        Market(workload.prices(arguments), workload.figures(arguments), public_ip=not arguments.private),
+        workload.market(arguments),
         Limits(arguments.connections, arguments.parallel),
         arguments.processes,
         arguments.concurrency,

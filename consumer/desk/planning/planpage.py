@@ -12,8 +12,9 @@ from consumer.fleet.planning.bills import ALARM_METRICS, METRICS
 from consumer.fleet.planning.bounds import bears
 from consumer.fleet.planning.calibration import FIGURES
 from consumer.fleet.planning.offers import advice
-from consumer.fleet.planning.overrides import parameters, time_limit
-from consumer.fleet.planning.workload import HOUR, clock, counted
+from consumer.fleet.planning.parameters import parameters, time_limit
+from consumer.fleet.planning.said import counted, time_of_day
+from consumer.fleet.planning.workload import HOUR
 from consumer.limits import MEMORY_SHARE, TIME_LIMIT
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def _task(plan: Plan, zone: str) -> str:
         else (f"{load.shortest:g} to {load.longest:g} s, {load.mean:g} on average,")
     )
     return (
-        f"{counted(load.messages, 'message')} of {kind} from {clock(load.opens)} until {clock(load.deadline)} {zone}: "
-        f"{_hours(load)} of work"
+        f"{counted(load.messages, 'message')} of {kind} from {time_of_day(load.opens)} "
+        f"until {time_of_day(load.deadline)} {zone}: {_hours(load)} of work"
     )
 
 
@@ -195,7 +196,7 @@ def _parameters(plan: Plan, zone: str) -> str:
 def _done(plan: Plan, offer: Offer) -> str:
     if offer.finish is None:
         return "never"
-    return clock(plan.request.load.opens + offer.finish) + ("" if offer.in_time(plan.request.load) else " late")
+    return time_of_day(plan.request.load.opens + offer.finish) + ("" if offer.in_time(plan.request.load) else " late")
 
 
 def _dollars(amount: float) -> str:

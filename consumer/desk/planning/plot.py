@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.desk.planning.rehearsepage import page
 from consumer.errors import ConsumerError, problem
-from consumer.fleet.planning.workload import DAY, HOUR, clock, counted
+from consumer.fleet.planning.said import counted, time_of_day
+from consumer.fleet.planning.workload import DAY, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -151,7 +152,7 @@ def _hours(axes: Figure, first: float, last: float) -> None:
     axes.set_xlim(first, last)
     step = next((one for one in STEPS if (last - first) / one <= TICKS), STEPS[-1])
     axes.set_xticks([number * step for number in range(ceil(first / step - 1e-9), floor(last / step + 1e-9) + 1)])
-    axes.xaxis.set_major_formatter(lambda hour, _: clock(round(hour * HOUR) % DAY))
+    axes.xaxis.set_major_formatter(lambda hour, _: time_of_day(round(hour * HOUR) % DAY))
 
 
 def _made(kind: Kind, days: list[Day]) -> str:

@@ -6,7 +6,8 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from consumer.desk.table import table
-from consumer.fleet.planning.workload import HOUR, clock, counted
+from consumer.fleet.planning.said import counted, time_of_day
+from consumer.fleet.planning.workload import HOUR
 from consumer.fleet.rehearsal.days import Summary, summary
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ interrupted: runs a day that a stop gave back."""
 
 def when(since: float | None, step: int = 60) -> str:
     """Show seconds since midnight, where there are any, as a time of day."""
-    return "never" if since is None else clock(since, step)
+    return "never" if since is None else time_of_day(since, step)
 
 
 def page(played: Played) -> str:
@@ -39,7 +40,7 @@ def page(played: Played) -> str:
     if len(played) == len(days) == 1:
         return _one(ours, days[0])
     each = f"{len(days):,} days each" if len(days) > 1 else "The same day each"
-    notes = NOTES.format(days=each, deadline=clock(ours.scene.deadline), told=clock(_warned_by(ours)))
+    notes = NOTES.format(days=each, deadline=time_of_day(ours.scene.deadline), told=time_of_day(_warned_by(ours)))
     return f"{table(HEAD, [_row(*one) for one in played])}\n\n{notes}"
 
 
@@ -78,7 +79,7 @@ def _one(kind: Kind, day: Day) -> str:
         ("fleet", f"{counted(deployed.most, 'container')} at most, with {hand}"),
         ("messages", f"{day.messages:,}"),
         ("done", when(day.finish, 1) + remain),
-        ("deadline", f"{clock(kind.scene.deadline)}, {made}"),
+        ("deadline", f"{time_of_day(kind.scene.deadline)}, {made}"),
         ("told", _told(day)),
         ("containers", f"{day.peak_containers} at most, {day.started} started"),
         ("container-hours", f"{day.container_seconds / HOUR:.2f}{over}"),
@@ -92,7 +93,7 @@ def _one(kind: Kind, day: Day) -> str:
 def _told(day: Day) -> str:
     if day.warned is None:
         return "nobody had to be" if day.deadline_made else "nobody was"
-    return clock(day.warned, 1) + (
+    return time_of_day(day.warned, 1) + (
         f", that {counted(day.asked, 'container is', 'containers are')} needed" if day.asked else ""
     )
 
@@ -110,7 +111,7 @@ def _kind(kind: Kind, days: list[Day]) -> dict[str, Any]:
 def public(day: Day) -> dict[str, Any]:
     """Pick what machines may read of a day. Times are seconds since midnight, and as clocks show them."""
     facts = {field.name: getattr(day, field.name) for field in fields(day) if field.name != "timeline"}
-    shown = {"finish": None if day.finish is None else clock(day.finish, 1), "finish_seconds": day.finish}
+    shown = {"finish": None if day.finish is None else time_of_day(day.finish, 1), "finish_seconds": day.finish}
     return facts | shown | {"over_bound": day.over_bound}
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from consumer.errors import ConsumerError, problem
-from consumer.fleet.planning.workload import DAY, HOUR, clock, counted
+from consumer.fleet.planning.said import counted, time_of_day
+from consumer.fleet.planning.workload import DAY, HOUR
 from consumer.limits import VISIBILITY_MAX
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def arrivals(path: Path, opens: float, zone: str) -> array[float]:
     )
     dated = [at for at in times if at >= DAY]
     if dated and (min(dated) - begins) // DAY != (max(dated) - begins) // DAY:
-        first, last = (f"{date.fromordinal(int(at // DAY))} {clock(at % DAY, 1)}" for at in (min(dated), max(dated)))
+        first, last = (
+            f"{date.fromordinal(int(at // DAY))} {time_of_day(at % DAY, 1)}" for at in (min(dated), max(dated))
+        )
         wanted = "the times of one day, which begins an hour before --from"
         raise ConsumerError(problem(str(path), wanted, f"{first} to {last} {zone}", "make a file of each day"))
     return array("d", sorted((at - begins) % DAY + begins for at in times))
@@ -57,8 +60,8 @@ def outside(times: Sequence[float], load: Workload, zone: str) -> str:
     if not found:
         return ""
     share = f"{len(found):,} of {counted(len(times), 'message')} come between"
-    hours = f"{clock(min(found))} and {clock(max(found))} {zone}, outside {clock(opens)} to {clock(deadline)}"
-    return f"{share} {hours}: is --timezone right?"
+    first, last, begin, end = map(time_of_day, (min(found), max(found), opens, deadline))
+    return f"{share} {first} and {last} {zone}, outside {begin} to {end}: is --timezone right?"
 
 
 def _moment(line: str, here: ZoneInfo) -> float:

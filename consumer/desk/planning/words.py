@@ -14,7 +14,7 @@ RUN = re.compile(rf"{NUMBER}(?:(?:\.\.{NUMBER})?\.\.{NUMBER})?")
 LENGTH = re.compile(rf"{NUMBER}([smh])")
 TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 UNITS = {"s": 1.0, "m": 60.0, "h": HOUR}
-OF_THE_DAY = {"Deadline": "--by", "TimeZone": "--timezone"}
+SAID_OTHERWISE = {"Deadline": "--by", "TimeZone": "--timezone", "AssignPublicIp": "--private"}
 LARGEST = 10**9
 LARGEST_FACTOR = 1000.0
 LARGEST_SIGMA = 10.0  # the largest of a thousand is then 10 ** 13 times the usual one
@@ -54,12 +54,9 @@ def length(word: str) -> float:
     return seconds
 
 
-def wait(word: str) -> float:
-    """Read how many seconds something is watched."""
-    found = _number(word)
-    if not 0 < found <= DAY:
-        raise ArgumentTypeError(f"expected seconds, more than 0 and at most a day's; got {word!r}")
-    return found
+def seconds(word: str) -> float:
+    """Read a number of seconds."""
+    return _number(word, DAY, "seconds, more than 0 and at most a day's", above=True)
 
 
 def time(word: str) -> float:
@@ -80,26 +77,17 @@ def zone(word: str) -> str:
 
 def share(word: str) -> float:
     """Read a share of a whole."""
-    found = _number(word)
-    if not 0 <= found <= 1:
-        raise ArgumentTypeError(f"expected a share from 0 to 1; got {word!r}")
-    return found
+    return _number(word, 1.0, "a share from 0 to 1")
 
 
 def factor(word: str) -> float:
     """Read a factor."""
-    found = _number(word)
-    if not 0 < found <= LARGEST_FACTOR:
-        raise ArgumentTypeError(f"expected a number above 0, at most {LARGEST_FACTOR:g}; got {word!r}")
-    return found
+    return _number(word, LARGEST_FACTOR, f"a number above 0, at most {LARGEST_FACTOR:g}", above=True)
 
 
 def sigma(word: str) -> float:
     """Read how far a lognormal's draws lie apart."""
-    found = _number(word)
-    if not 0 <= found <= LARGEST_SIGMA:
-        raise ArgumentTypeError(f"expected a number from 0 to {LARGEST_SIGMA:g}; got {word!r}")
-    return found
+    return _number(word, LARGEST_SIGMA, f"a number from 0 to {LARGEST_SIGMA:g}")
 
 
 def parameter(word: str) -> tuple[str, str]:
@@ -107,13 +95,17 @@ def parameter(word: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     if not equals:
         raise ArgumentTypeError(f"expected NAME=VALUE; got {word!r}")
-    if name in OF_THE_DAY:
-        raise ArgumentTypeError(f"expected a parameter that the day leaves open; say {name} with {OF_THE_DAY[name]}")
+    if name in SAID_OTHERWISE:
+        raise ArgumentTypeError(f"expected one without an argument of its own; say {name} with {SAID_OTHERWISE[name]}")
     return name, value
 
 
-def _number(word: str) -> float:
+def _number(word: str, most: float, expected: str, *, above: bool = False) -> float:
+    """Read a number from 0, or from above it, to the most."""
     try:
-        return float(word)
+        found = float(word)
     except ValueError:
-        return -1.0
+        found = -1.0
+    if not 0 <= found <= most or (above and not found):
+        raise ArgumentTypeError(f"expected {expected}; got {word!r}")
+    return found

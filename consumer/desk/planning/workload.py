@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from consumer.desk.planning import words
 from consumer.errors import SettingsError, problem
 from consumer.fleet.planning import calibration, price
-from consumer.fleet.planning.workload import DAY, Workload, clock
+from consumer.fleet.planning.bills import Market
+from consumer.fleet.planning.said import time_of_day
+from consumer.fleet.planning.workload import DAY, Workload
 from consumer.window import LATE
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-
-    from consumer.fleet.planning.calibration import Calibration
-    from consumer.fleet.planning.price import Prices
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,6 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--region", default=price.REGION, help=f"whose prices count (default: {price.REGION})")
     add("--prices", type=Path, metavar="FILE", help="your own prices, in the form of ours")
     add("--calibrated", type=Path, metavar="FILE", help="measured memory and CPU of your handler")
+    add("--private", action="store_true", help="containers without a public address of their own")
 
 
 def load(arguments: Namespace) -> Workload:
@@ -42,7 +42,7 @@ def load(arguments: Namespace) -> Workload:
     shortest, mean, longest = arguments.seconds
     found = Workload(arguments.messages, shortest, mean, longest, arguments.opens, arguments.by)
     if found.window > DAY - LATE:
-        got = f"--from {clock(found.opens)} --by {clock(found.deadline)}"
+        got = f"--from {time_of_day(found.opens)} --by {time_of_day(found.deadline)}"
         remedy = "name an earlier deadline; a queue that is never done needs no plan but a fixed fleet"
         expected = (
             f"at most {(DAY - LATE) / 3600:g} hours after --from, since what comes sooner after a deadline is late"
@@ -51,11 +51,8 @@ def load(arguments: Namespace) -> Workload:
     return found
 
 
-def figures(arguments: Namespace) -> Calibration:
-    """Read the measured figures, or give the defaults. Raises PlanError."""
-    return calibration.read(arguments.calibrated) if arguments.calibrated else calibration.Calibration()
-
-
-def prices(arguments: Namespace) -> Prices:
-    """Read the prices. Raises PlanError."""
-    return price.load(arguments.region, arguments.prices)
+def market(arguments: Namespace) -> Market:
+    """Read the prices, and the measured figures or the defaults. Raises PlanError."""
+    prices = price.load(arguments.region, arguments.prices)
+    figures = calibration.read(arguments.calibrated) if arguments.calibrated else calibration.Calibration()
+    return Market(prices, figures, public_ip=not arguments.private)

@@ -14,7 +14,7 @@ from consumer.desk.stack import account, given
 from consumer.desk.stack.stack import Stack, State, is_absent
 from consumer.desk.table import table
 from consumer.errors import ConsumerError, problem
-from consumer.fleet.cloud import template
+from consumer.fleet.cloud import resources, template
 from consumer.fleet.cloud.parameters import values_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def arguments(argv: Sequence[str] | None = None) -> Namespace:
 
 def deploy(asked: Namespace) -> int:
     """Deploy; return 0, or 1 when it failed."""
-    text, given_now = template.text_of(asked.template), wanted(asked)
+    text, given_now = resources.text_of(asked.template), wanted(asked)
     values_of(_declared(text), given_now)  # a slip is said before anybody is asked
     clients = account.shown(_seen(asked.stack)) if asked.dry_run else account.real
     stack = Stack(clients("cloudformation"), Clock(), asked.stack)
@@ -104,7 +104,7 @@ def wanted(asked: Namespace) -> dict[str, str]:
 
 def _declared(text: str) -> dict[str, Any]:
     try:
-        return template.declared(text)
+        return resources.declared(text)
     except ModuleNotFoundError as error:
         remedy = "scripts/install plan"
         raise ConsumerError(

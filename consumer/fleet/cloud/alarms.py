@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 from consumer.errors import TemplateError
-from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series, evaluate
+from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series, check, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,6 +32,12 @@ PERIOD = 60  # seconds; CloudWatch judges each minute
 MORE = 2  # datapoints beyond the evaluation periods that are fetched: the guide's examples fetch 5 for 3
 
 
+def refuse_unless_in(words: object, where: str, word: str) -> None:
+    """Raise TemplateError unless a word is one of a Literal's."""
+    if word not in get_args(words):
+        raise TemplateError(f"{where} is one of {', '.join(get_args(words))}, got {word}")
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """One alarm on one series: a metric, or an expression over several."""
@@ -47,8 +53,9 @@ class Alarm:
 
     def __post_init__(self) -> None:
         """Refuse what CloudWatch would refuse. Raises TemplateError."""
-        if self.missing not in get_args(Missing):
-            raise TemplateError(f"{self.name}: TreatMissingData is one of {', '.join(get_args(Missing))}")
+        refuse_unless_in(Comparison, f"{self.name}: ComparisonOperator", self.comparison)
+        refuse_unless_in(Missing, f"{self.name}: TreatMissingData", self.missing)
+        check(self.queries)
         if not 1 <= self.datapoints_to_alarm <= self.evaluation_periods:
             raise TemplateError(f"{self.name}: DatapointsToAlarm is at least 1 and at most EvaluationPeriods")
 

@@ -40,6 +40,10 @@ class Schedule:
     minimum: int | None = None
     maximum: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what is no such expression. Raises TemplateError."""
+        fields(self.cron)
+
     def due(self, minute: int) -> bool:
         """Say whether it starts in a minute (since 1970, UTC).
 

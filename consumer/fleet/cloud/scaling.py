@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from consumer.errors import TemplateError
-from consumer.fleet.cloud.alarms import MORE, Alarm, Watch
+from consumer.fleet.cloud.alarms import MORE, Alarm, Watch, refuse_unless_in
 from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series
 
 if TYPE_CHECKING:
@@ -70,8 +69,7 @@ class StepPolicy:
 
     def __post_init__(self) -> None:
         """Refuse a type of adjustment that there is not: it would be taken for another one. Raises TemplateError."""
-        if self.adjustment not in get_args(Adjustment):
-            raise TemplateError(f"{self.name}: AdjustmentType is one of {', '.join(get_args(Adjustment))}")
+        refuse_unless_in(Adjustment, f"{self.name}: AdjustmentType", self.adjustment)
 
     def wanted(self, distance: float, capacity: int) -> int | None:
         """Give the capacity that it wants for a metric so far from the threshold; None where no step covers it."""

@@ -1,4 +1,4 @@
-"""Reads `ecs/template.yaml` and values for its parameters into what they would deploy. Pure.
+"""Reads a template's resources into what they would deploy. Pure.
 
 The rehearsal runs what is deployed: its alarms, policies, schedules and sizes are in no other place than the template.
 """
@@ -6,23 +6,21 @@ The rehearsal runs what is deployed: its alarms, policies, schedules and sizes a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from consumer.errors import TemplateError, problem
 from consumer.fleet.cloud import sizes
-from consumer.fleet.cloud.alarms import COMPARED, PERIOD, Alarm
-from consumer.fleet.cloud.cron import Schedule, fields
-from consumer.fleet.cloud.intrinsics import Resolver, loaded
-from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Source, check
-from consumer.fleet.cloud.parameters import check_together, values_of
-from consumer.fleet.cloud.scaling import COOLDOWN, Policy, Scaler, Step, StepPolicy, Target, TargetTracking
+from consumer.fleet.cloud.alarms import PERIOD, Alarm
+from consumer.fleet.cloud.cron import Schedule
+from consumer.fleet.cloud.metricmath import Query, Source
+from consumer.fleet.cloud.parameters import check_together
+from consumer.fleet.cloud.resources import resolved, text_of
+from consumer.fleet.cloud.scaling import COOLDOWN, Policy, Step, StepPolicy, Target, TargetTracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-NAME = "template.yaml"
 SPOT = "FARGATE_SPOT"
 
 
@@ -30,17 +28,17 @@ SPOT = "FARGATE_SPOT"
 class Deployment:
     """What a template with its parameters deploys.
 
-    cpu: units, 1024 a vCPU. settings: the container's environment. slots: messages that a container has in hand at
-    once. target: the bounds that a deployment puts in force, with as many containers as there are before the first
-    schedule. alarms: all of them; those whose actions name a policy scale, the others tell people. on_demand:
-    containers that are never Spot. spot_share: Spot's of the others.
+    settings: the container's environment. concurrency: messages that a process has in hand at once. target: the bounds
+    that a deployment puts in force, with as many containers as there are before the first schedule. alarms: all of
+    them; those whose actions name a policy scale, the others tell people. on_demand: containers that are never Spot.
+    spot_share: Spot's of the others.
     """
 
-    cpu: int
-    memory_mib: int
+    size: sizes.Size
     architecture: str
     settings: Mapping[str, str]
-    slots: int
+    processes: int
+    concurrency: int
     stop_timeout: float
     on_demand: int
     spot_share: float
@@ -50,15 +48,14 @@ class Deployment:
     alarms: tuple[Alarm, ...]
 
     @property
+    def slots(self) -> int:
+        """Messages that a container has in hand at once."""
+        return self.processes * self.concurrency
+
+    @property
     def most(self) -> int:
         """Containers that there are at most."""
         return max([self.target.maximum, *(one.maximum for one in self.schedules if one.maximum is not None)])
-
-    def scaler(self, reading: Reading = USUAL) -> Scaler:
-        """Give what scales it, at its beginning."""
-        names = {policy.name for policy in self.policies}
-        alarms = [alarm for alarm in self.alarms if names.intersection(alarm.actions)]
-        return Scaler(self.target, self.policies, alarms, self.schedules, reading)
 
 
 def read(text: str | None = None, /, **parameters: object) -> Deployment:
@@ -75,65 +72,6 @@ def read(text: str | None = None, /, **parameters: object) -> Deployment:
         raise TemplateError(f"the template: a part is missing, or of another kind than expected: {error!r}") from error
 
 
-def text_of(given: Path | None = None) -> str:
-    """Read the given template, else the shipped one. Raises TemplateError."""
-    here = Path(__file__).parent  # in a wheel it lies beside this file, in a checkout in ecs/
-    places = [given] if given else [here / NAME, here.parents[2] / "ecs" / NAME]
-    for place in places:
-        if place.is_file():
-            try:
-                return place.read_text(encoding="utf-8")
-            except (OSError, UnicodeError) as error:
-                raise TemplateError(f"expected a template that can be read; got {place}: {error}") from error
-    raise TemplateError(f"expected the fleet's template, found none at {' and '.join(map(str, places))}")
-
-
-def declared(text: str) -> dict[str, Any]:
-    """Give a template's parameters by their names, each with its rules. Raises TemplateError."""
-    found: dict[str, Any] = _parts(text).get("Parameters", {})
-    return found
-
-
-def resolved(text: str, /, **parameters: object) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the values of a template's parameters, and its resources with nothing left to work out."""
-    whole = _parts(text)
-    values = values_of(declared(text), parameters)
-    resolver = Resolver(whole, values)
-    resources = {
-        name: {**resource, "Properties": _named(name, resolver.of(resource.get("Properties", {})))}
-        for name, resource in whole["Resources"].items()
-        if "Condition" not in resource or resolver.holds(resource["Condition"])
-    }
-    return values, resources
-
-
-class Part(dict[str, Any]):
-    """An object of the template that knows where it stands, and says so of what it lacks."""
-
-    where = ""
-
-    def __missing__(self, key: str) -> NoReturn:
-        """Say what is missing, and where."""
-        raise TemplateError(f"the template: expected {key} in {self.where}; got none")
-
-
-def _named(where: str, value: Any) -> Any:  # noqa: ANN401 - whatever the template holds
-    if isinstance(value, list):
-        return [_named(where, one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    part = Part({name: _named(f"{where}.{name}", inner) for name, inner in value.items()})
-    part.where = where
-    return part
-
-
-def _parts(text: str) -> dict[str, Any]:
-    whole = loaded(text)
-    if not isinstance(whole, dict) or not isinstance(whole.get("Resources"), dict):
-        raise TemplateError("the template has no Resources")
-    return whole
-
-
 class Reader:
     """Makes a deployment of resources that have been worked out."""
 
@@ -147,17 +85,13 @@ class Reader:
         target = self._one("ApplicationAutoScaling::ScalableTarget")
         container = task["ContainerDefinitions"][0]
         settings = {one["Name"]: str(one["Value"]) for one in container["Environment"]}
-        processes, concurrency = (
-            _whole(f"CONSUMER_{one}", settings[f"CONSUMER_{one}"]) for one in ("PROCESSES", "CONCURRENCY")
-        )
-        size = sizes.at(_whole("Cpu", task["Cpu"]), _whole("Memory", task["Memory"]))
         on_demand, share = _mix(service["CapacityProviderStrategy"])
         return Deployment(
-            cpu=size.cpu,
-            memory_mib=size.memory,
+            size=sizes.at(_whole("Cpu", task["Cpu"]), _whole("Memory", task["Memory"])),
             architecture=task["RuntimePlatform"]["CpuArchitecture"],
             settings=settings,
-            slots=processes * concurrency,
+            processes=_whole("CONSUMER_PROCESSES", settings["CONSUMER_PROCESSES"]),
+            concurrency=_whole("CONSUMER_CONCURRENCY", settings["CONSUMER_CONCURRENCY"]),
             stop_timeout=_whole("StopTimeout", container["StopTimeout"]),
             on_demand=on_demand,
             spot_share=share,
@@ -185,9 +119,6 @@ class Reader:
         }
         if periods | {_whole("Period", alarm.get("Period", PERIOD))} != {PERIOD}:
             raise TemplateError(f"{name}: only periods of {PERIOD} s can be rehearsed")
-        if alarm["ComparisonOperator"] not in COMPARED:
-            raise TemplateError(f"{name}: the comparison {alarm['ComparisonOperator']} is not known here")
-        check(queries)
         periods_evaluated = _whole("EvaluationPeriods", alarm["EvaluationPeriods"])
         return Alarm(
             name=alarm.get("AlarmName", name),
@@ -262,7 +193,6 @@ def _zone(where: str, name: str) -> ZoneInfo:
 def _schedule(action: Mapping[str, Any]) -> Schedule:
     name = action["ScheduledActionName"]
     zone = _zone(f"the time zone of schedule {name}", action.get("Timezone", "UTC"))
-    fields(action["Schedule"])
     bounds = action["ScalableTargetAction"]
     low, high = (_whole(one, bounds[one]) if one in bounds else None for one in ("MinCapacity", "MaxCapacity"))
     if low is not None and high is not None:
@@ -280,7 +210,8 @@ def _bounds(where: str, bounds: Mapping[str, Any]) -> Target:
 def _mix(strategy: list[dict[str, Any]]) -> tuple[int, float]:
     """Give the containers that are never Spot, and Spot's share of the others."""
     weights = {one["CapacityProvider"]: _whole("Weight", one.get("Weight", 0)) for one in strategy}
-    base = sum(_whole("Base", one.get("Base", 0)) for one in strategy if one["CapacityProvider"] != SPOT)
+    able = {name for name, weight in weights.items() if weight}  # one of weight 0 places none, whatever its base (ECS)
+    base = sum(_whole("Base", one.get("Base", 0)) for one in strategy if one["CapacityProvider"] in able - {SPOT})
     if not sum(weights.values()):
         raise TemplateError(problem("OnDemandWeight, SpotWeight", "one above 0", "0 and 0", "set OnDemandWeight=1"))
     return base, weights.get(SPOT, 0) / sum(weights.values())

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from consumer.fleet import metrics
-from consumer.fleet.planning import capacity, overrides, price
+from consumer.fleet.planning import capacity, price
+from consumer.fleet.planning.hours import held
 from consumer.fleet.planning.price import FREE, MONTH_DAYS
 from consumer.fleet.planning.workload import DAY, HOUR
 from consumer.limits import HEARTBEAT
 
 if TYPE_CHECKING:
+    from consumer.fleet.cloud.sizes import Size
     from consumer.fleet.planning.calibration import Calibration
-    from consumer.fleet.planning.capacity import Fleet, Shape
+    from consumer.fleet.planning.capacity import Fleet
     from consumer.fleet.planning.price import Prices
     from consumer.fleet.planning.workload import Workload
 
@@ -45,9 +47,8 @@ class Market:
     figures: Calibration
     public_ip: bool = True
 
-    def second(self, shape: Shape, *, arm: bool = True, spot: bool = False) -> float:
+    def second(self, size: Size, *, arm: bool = True, spot: bool = False) -> float:
         """Give the dollars for a second of one container."""
-        size = shape.size
         return price.per_second(size.vcpu, size.gib, arm=arm, spot=spot, prices=self.prices, public_ip=self.public_ip)
 
 
@@ -56,8 +57,8 @@ def bill(
 ) -> Bill:
     """Bill a fleet, all of which lives until the queue is empty and FreeTime has come, or for so many seconds."""
     if lived is None:
-        lived = max(BILLED_START + capacity.makespan(load, fleet.slots) + DRAINED, overrides.kept(load))
-    running = fleet.containers * price.billed(lived) * market.second(fleet.shape, arm=arm, spot=spot)
+        lived = max(BILLED_START + capacity.makespan(load, fleet.slots) + DRAINED, held(load.window))
+    running = fleet.containers * price.billed(lived) * market.second(fleet.shape.size, arm=arm, spot=spot)
     asked = load.messages * (2 + load.mean / HEARTBEAT)  # receive, delete, and in between
     share = min(1.0, math.ceil(lived / HOUR) * HOUR / DAY)  # CloudWatch bills by the hour
     day = running + price.requests(asked, market.prices)
@@ -77,4 +78,4 @@ def recommended(load: Workload, fleets: list[Fleet], market: Market) -> Fleet | 
     """Give the fleet to deploy: of those that cost hardly more than the cheapest, the one of small containers."""
     months = {one: bill(load, one, market).month for one in fleets}
     near = [one for one, month in months.items() if month <= NEAR * min(months.values())]
-    return min(near, key=lambda one: (market.second(one.shape), months[one]), default=None)
+    return min(near, key=lambda one: (market.second(one.shape.size), months[one]), default=None)

@@ -9,7 +9,7 @@ from consumer.fleet.cloud.sizes import SIZES
 from consumer.fleet.need import MARGIN
 from consumer.fleet.planning import capacity
 from consumer.fleet.planning.capacity import CPU_SHARE, IN_FLIGHT, MOST_CONTAINERS
-from consumer.fleet.planning.workload import counted
+from consumer.fleet.planning.said import counted
 from consumer.limits import MEMORY_SHARE, MOST_PROCESSES
 
 if TYPE_CHECKING:

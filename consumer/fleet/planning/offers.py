@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from consumer.fleet.cloud.sizes import GIB
 from consumer.fleet.planning import capacity, price
 from consumer.fleet.planning.bills import BILLED_START, Bill, bill
 from consumer.fleet.planning.price import FREE, MONTH_DAYS
@@ -27,16 +28,16 @@ class Offer:
     """One way to have the messages done.
 
     size: of one container or function, in words. at_once: containers, tasks or runs. processes: in each of them.
-    finish: seconds from the opening within which the queue is empty. finish and bill: None where it cannot be done.
+    finish: seconds from the opening within which the queue is empty. None is said of what cannot be done.
     """
 
     key: str
     name: str
     size: str
-    at_once: int | None
-    processes: int
-    finish: float | None
-    bill: Bill | None
+    at_once: int | None = None
+    processes: int = 1
+    finish: float | None = None
+    bill: Bill | None = None
     note: str = ""
 
     def in_time(self, load: Workload) -> bool:
@@ -80,7 +81,7 @@ def _sparse(load: Workload, market: Market, concurrency: int, processes: int) ->
     if size:
         containers = capacity.enough(load, processes * concurrency)
     if not size or not containers:
-        return Offer(key, name, str(size or ""), None, processes, None, None, NEVER)
+        return Offer(key, name, str(size or ""), processes=processes, note=NEVER)
     fleet = capacity.Fleet(capacity.Shape(size, processes, concurrency), containers, containers)
     most = capacity.MOST_CONTAINERS
     note = f"over the policy's {most}" if containers > most else ""
@@ -104,10 +105,10 @@ def _batch(load: Workload, market: Market) -> Offer:
     slower = replace(load, shortest=load.shortest + start, mean=load.mean + start, longest=load.longest + start)
     size, tasks = capacity.smallest(market.figures, 1, 1, load.turn), capacity.enough(slower, 1)
     if not size or not tasks:
-        return Offer(key, name, str(size or ""), None, 1, None, None, NEVER)
+        return Offer(key, name, str(size or ""), note=NEVER)
     launched = load.messages / capacity.LAUNCHES
     finish = max(capacity.makespan(slower, tasks), launched + slower.longest)
-    day = load.messages * price.billed(BILLED_START + load.mean) * market.second(capacity.Shape(size, 1))
+    day = load.messages * price.billed(BILLED_START + load.mean) * market.second(size)
     slow = f"Fargate launches {capacity.LAUNCHES} tasks a second"
     note = "needs a job per message" if finish <= load.window else slow
     return Offer(key, name, str(size), tasks, 1, finish, Bill(day, MONTH_DAYS * day, MONTH_DAYS * day), note)
@@ -119,14 +120,14 @@ def _lambda(load: Workload, best: Fleet, market: Market) -> Offer:
     memory = max(LAMBDA_LEAST, math.ceil(max(held, LAMBDA_VCPU * market.figures.message_cpu)))
     key, name, size = "lambda", "Lambda ARM, a run per message", f"{memory} MB"
     if load.longest > LAMBDA_LIMIT:
-        return Offer(key, name, size, None, 1, None, None, "impossible: a run ends after 15 minutes")
+        return Offer(key, name, size, note="impossible: a run ends after 15 minutes")
     if memory > LAMBDA_MOST:
-        return Offer(key, name, size, None, 1, None, None, f"impossible: it has {LAMBDA_MOST:,} MB at most")
+        return Offer(key, name, size, note=f"impossible: it has {LAMBDA_MOST:,} MB at most")
     least, most = LAMBDA_PARALLEL
     runs = min(most, max(least, best.slots))
     finish = capacity.makespan(load, runs)
     note = "needs no container" if finish <= load.window else f"late, with {most:,} runs at once"
-    return Offer(key, name, size, runs, 1, finish, _lambda_bill(load, memory / 1024, market), note)
+    return Offer(key, name, size, runs, 1, finish, _lambda_bill(load, memory / GIB, market), note)
 
 
 def _lambda_bill(load: Workload, gib: float, market: Market) -> Bill:

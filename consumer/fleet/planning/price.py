@@ -98,18 +98,15 @@ def load(region: str = REGION, override: Path | None = None) -> Prices:
     return Prices(region, table)
 
 
-def per_second(
-    cpu_vcpu: float, memory_gib: float, *, arm: bool, spot: bool, prices: Prices | None = None, public_ip: bool = False
-) -> float:
+def per_second(cpu_vcpu: float, memory_gib: float, *, arm: bool, spot: bool, prices: Prices, public_ip: bool) -> float:
     """Give the dollars for a second of one Fargate task, or of an AWS Batch job on Fargate, which costs the same.
 
     cpu_vcpu: 0.25 to 16. memory_gib: its memory in GiB. public_ip: with the public IPv4 address that a task in a
     public subnet needs. A task is billed from the start of its image's pull until its end, for a minute at least.
     """
-    found = load() if prices is None else prices
     kind = f"fargate_{'arm' if arm else 'x86'}{'_spot' if spot else ''}"
-    hour = cpu_vcpu * found.dollars(f"{kind}_vcpu_hour") + memory_gib * found.dollars(f"{kind}_gb_hour")
-    return (hour + public_ip * found.dollars("public_ipv4_hour")) / HOUR
+    hour = cpu_vcpu * prices.dollars(f"{kind}_vcpu_hour") + memory_gib * prices.dollars(f"{kind}_gb_hour")
+    return (hour + public_ip * prices.dollars("public_ipv4_hour")) / HOUR
 
 
 def billed(seconds: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 DAY, HOUR = 86_400.0, 3_600.0  # seconds
@@ -42,15 +41,3 @@ class Workload:
     def work(self) -> float:
         """Seconds that all messages take, one after another."""
         return self.messages * self.turn
-
-
-def counted(number: int, one: str, more: str = "") -> str:
-    """Say a number of things; more: what they are called, unless it is an s that is added."""
-    return f"{number:,} {one if number == 1 else more or one + 's'}"
-
-
-def clock(since: float, step: int = 60) -> str:
-    """Show seconds since midnight as a time of day, and how many days later that is. A part of a step counts as one."""
-    days, left = divmod(math.ceil(round(since, 3) / step) * step, int(DAY))
-    shown = f"{left // 3600:02d}:{left // 60 % 60:02d}" + (f":{left % 60:02d}" if step < 60 else "")  # noqa: PLR2004
-    return shown + (f" {days:+d} d" if days else "")

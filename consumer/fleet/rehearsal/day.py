@@ -115,9 +115,9 @@ def day(
     planner: Planner,
     scene: Scene,
     seed: object,
-    tell: Callable[[float, int], None] | None = None,
+    tell: Callable[[float], None] | None = None,
 ) -> Day:
-    """Rehearse one day. tell: called each simulated minute with the time and the messages that are not done."""
+    """Rehearse one day. tell: called each simulated minute with the time."""
     rolled = partial(clock.dice, seed)
     least = ideal(
         scene.arrivals, scene.durations, rolled,
@@ -135,7 +135,7 @@ class _Run:
         planner: Planner,
         scene: Scene,
         dice: Callable[[str], clock.Dice],
-        tell: Callable[[float, int], None] | None,
+        tell: Callable[[float], None] | None,
     ) -> None:
         begin = planner.begin // MINUTE * MINUTE
         self._end = max(begin + DAY, scene.deadline)  # by then the next day has begun
@@ -197,10 +197,9 @@ class _Run:
         service.minute()
         running = service.running
         self._need = self._telling.minute(now, self._scene.deadline - now, running, service.desired)
-        backlog = work.visible + work.hidden
-        self._moments.append(Moment(now, backlog, len(running), service.desired))
+        self._moments.append(Moment(now, work.visible + work.hidden, len(running), service.desired))
         if self._tell is not None:
-            self._tell(now, backlog)
+            self._tell(now)
         self._events.at(now + MINUTE, self._minute)
 
     def _judge(self) -> None:

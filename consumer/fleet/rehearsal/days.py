@@ -30,7 +30,7 @@ class Kind:
         """Give what its setup is called."""
         return self.setup.name
 
-    def play(self, number: int, tell: Callable[[float, int], None] | None = None) -> Day:
+    def play(self, number: int, tell: Callable[[float], None] | None = None) -> Day:
         """Rehearse one of them. The same seed and number are the same day, under whatever rules."""
         setup, scene, seed = self.setup, self.scene, f"{self.seed}/{number}"
         factor = 1.0 + self.spread * (2.0 * clock.dice(seed, "spread").random() - 1.0)

@@ -10,7 +10,7 @@ from consumer.fleet.cloud.cron import Schedule
 from consumer.fleet.cloud.metricmath import Query, Source
 from consumer.fleet.cloud.scaling import TargetTracking
 from consumer.fleet.need import MARGIN
-from consumer.fleet.planning.overrides import EARLY, FREE
+from consumer.fleet.planning.hours import EARLY, held
 from consumer.fleet.planning.workload import HOUR
 from consumer.fleet.rehearsal import published
 
@@ -54,7 +54,7 @@ def _tracking(ours: Setup, scene: Scene, name: str, tracking: TargetTracking) ->
     """Give a fleet that opens with one container, and may go to zero as ours may."""
     bounded = _bounded(ours, scene, name, 1, ours.deployed.most)
     opened, closed = bounded.deployment.schedules
-    free = Schedule("free", _cron(scene.start + FREE), ours.zone, 0, None)
+    free = Schedule("free", _cron(scene.start - EARLY + held(scene.deadline - scene.start)), ours.zone, 0, None)
     return _with(bounded, name, (opened, free, closed), (tracking,))
 
 

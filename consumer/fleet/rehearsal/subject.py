@@ -10,8 +10,6 @@ from zoneinfo import ZoneInfo
 
 from consumer.errors import TemplateError
 from consumer.fleet.cloud.scaling import Scaler, Target, TargetTracking
-from consumer.fleet.cloud.sizes import GIB, UNITS
-from consumer.fleet.planning.price import per_second
 from consumer.fleet.rehearsal.cloudwatch import STATISTICS
 from consumer.fleet.rehearsal.published import TOLD
 from consumer.limits import GRACE, TIME_LIMIT, drain_of, leased
@@ -36,8 +34,8 @@ class Deployed:
     slots: messages that a container has in hand at once. most: containers that there may be. drain: seconds that a
     container has once it is told to stop. base: containers that are never Spot. spot: Spot's share of the others.
     expected: seconds of a message that the containers are told to expect. cpu: percent of a container's CPU that a
-    message takes, which mostly waits. on_demand, spot_price: dollars for a container's second. limit: seconds that one
-    run may take, the grace after its time limit included.
+    message takes, which mostly waits. on_demand, spot_price: dollars for a container's second. time_limit: seconds
+    after which a run is ended.
     """
 
     slots: int
@@ -49,7 +47,12 @@ class Deployed:
     cpu: float = 2.0
     on_demand: float = 0.0
     spot_price: float = 0.0
-    limit: float = TIME_LIMIT + GRACE
+    time_limit: float = TIME_LIMIT
+
+    @property
+    def limit(self) -> float:
+        """Seconds that one run may take, the grace after its time limit included."""
+        return self.time_limit + GRACE
 
     @property
     def lease(self) -> float:
@@ -95,10 +98,7 @@ def of(deployment: Deployment, market: Market, name: str = "ours") -> Setup:
     for policy in deployment.policies:
         if isinstance(policy, TargetTracking):
             _check(policy.name, policy.queries)
-    second = partial(
-        per_second, deployment.cpu / UNITS, deployment.memory_mib / GIB,
-        arm=deployment.architecture == "ARM64", prices=market.prices, public_ip=market.public_ip,
-    )  # fmt: skip
+    second = partial(market.second, deployment.size, arm=deployment.architecture == "ARM64")
     deployed = Deployed(
         slots=deployment.slots,
         most=deployment.most,
@@ -106,9 +106,9 @@ def of(deployment: Deployment, market: Market, name: str = "ours") -> Setup:
         base=deployment.on_demand,
         spot=deployment.spot_share,
         expected=float(deployment.settings.get("CONSUMER_EXPECTED_SECONDS", 0)) or None,
-        cpu=100 * market.figures.message_cpu / (deployment.cpu / UNITS),
-        limit=float(deployment.settings.get("CONSUMER_TIME_LIMIT", TIME_LIMIT)) + GRACE,
-        on_demand=second(spot=False),
+        cpu=100 * market.figures.message_cpu / deployment.size.vcpu,
+        time_limit=float(deployment.settings.get("CONSUMER_TIME_LIMIT", TIME_LIMIT)),
+        on_demand=second(),
         spot_price=second(spot=True),
     )
     return Setup(name, replace(deployment, alarms=watched), deployed)

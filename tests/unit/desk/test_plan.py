@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.cli import main
-from consumer.fleet.cloud import template
-from consumer.fleet.planning.workload import clock
+from consumer.fleet.cloud import resources, template
+from consumer.fleet.planning.said import time_of_day
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,7 +148,7 @@ def test_a_machine_reads_the_same_plan(said: Any) -> None:
 
 def test_the_template_s_defaults_are_the_plan_for_the_standard_day(said: Any) -> None:
     planned = json.loads(said("--json")[1])["parameters"]
-    defaults = template.resolved(template.text_of())[0]
+    defaults = resources.resolved(resources.text_of())[0]
     assert {name: defaults[name] for name in planned} == planned
 
 
@@ -244,4 +244,4 @@ def test_a_day_may_be_said_in_several_ways(said: Any, words: list[str], shown: s
     [(0, "00:00"), (59, "00:01"), (60, "00:01"), (86_399, "00:00 +1 d"), (32_400, "09:00"), (200_000, "07:34 +2 d")],
 )
 def test_a_time_is_rounded_up_to_its_minute(since: float, shown: str) -> None:
-    assert clock(since) == shown
+    assert time_of_day(since) == shown

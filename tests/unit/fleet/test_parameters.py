@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from consumer import limits
 from consumer.fleet.cloud.sizes import SIZES
 from consumer.fleet.planning import bills, capacity
-from consumer.fleet.planning.overrides import parameters
+from consumer.fleet.planning.parameters import parameters
 from consumer.fleet.planning.plan import Request, plan
 from support.plans import HOUR, TOKYO, USUAL
 

@@ -58,20 +58,26 @@ def test_arm_costs_a_fifth_less_than_x86_and_spot_a_third_of_either(region: str,
     )
 
 
+def tokyo(vcpu: float, gib: float, *, arm: bool, spot: bool) -> float:
+    return price.per_second(vcpu, gib, arm=arm, spot=spot, prices=TOKYO, public_ip=False)
+
+
 def test_a_container_of_one_vcpu_and_two_gib_costs_five_cents_an_hour_in_tokyo() -> None:
-    assert price.per_second(1, 2, arm=True, spot=False, prices=TOKYO) * 3600 == pytest.approx(0.04929)
-    assert price.per_second(1, 2, arm=False, spot=False, prices=TOKYO) * 3600 == pytest.approx(0.06162)
-    assert price.per_second(1, 2, arm=False, spot=True, prices=TOKYO) * 3600 == pytest.approx(0.01905542)
+    assert tokyo(1, 2, arm=True, spot=False) * 3600 == pytest.approx(0.04929)
+    assert tokyo(1, 2, arm=False, spot=False) * 3600 == pytest.approx(0.06162)
+    assert tokyo(1, 2, arm=False, spot=True) * 3600 == pytest.approx(0.01905542)
 
 
 def test_an_address_costs_half_as_much_as_the_smallest_container_that_has_it() -> None:
-    without = price.per_second(0.25, 0.5, arm=True, spot=False)
+    without, having = (
+        price.per_second(0.25, 0.5, arm=True, spot=False, prices=price.load(), public_ip=one) for one in (False, True)
+    )
     assert without * 3600 == pytest.approx(0.009875)
-    assert price.per_second(0.25, 0.5, arm=True, spot=False, public_ip=True) - without == pytest.approx(0.005 / 3600)
+    assert having - without == pytest.approx(0.005 / 3600)
 
 
 def test_the_first_region_is_taken_where_none_is_named() -> None:
-    assert price.per_second(1, 0, arm=False, spot=False) == pytest.approx(0.04048 / 3600)
+    assert price.load().dollars("fargate_x86_vcpu_hour") == 0.04048
 
 
 @pytest.mark.parametrize(("seconds", "billed"), [(0, 60), (59.9, 60), (60, 60), (60.1, 61), (3600, 3600)])
@@ -92,10 +98,10 @@ def test_a_metric_is_billed_by_the_hour_and_an_alarm_by_the_metrics_that_it_refe
 
 @given(cpu=st.floats(0.25, 16), memory=st.floats(0.5, 120), more=st.floats(0.01, 8), arm=st.booleans())
 def test_more_of_anything_never_costs_less(cpu: float, memory: float, more: float, arm: bool) -> None:  # noqa: FBT001 - drawn
-    dollars = price.per_second(cpu, memory, arm=arm, spot=False, prices=TOKYO)
-    assert price.per_second(cpu + more, memory, arm=arm, spot=False, prices=TOKYO) > dollars
-    assert price.per_second(cpu, memory + more, arm=arm, spot=False, prices=TOKYO) > dollars
-    assert price.per_second(cpu, memory, arm=arm, spot=True, prices=TOKYO) < dollars
+    dollars = tokyo(cpu, memory, arm=arm, spot=False)
+    assert tokyo(cpu + more, memory, arm=arm, spot=False) > dollars
+    assert tokyo(cpu, memory + more, arm=arm, spot=False) > dollars
+    assert tokyo(cpu, memory, arm=arm, spot=True) < dollars
 
 
 def test_a_file_of_one_s_own_wins_and_what_it_leaves_out_stays(tmp_path: Path) -> None:

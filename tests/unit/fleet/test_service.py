@@ -190,7 +190,7 @@ def test_a_protection_that_is_not_renewed_ends_with_its_lease(limit: float, minu
     """As many minutes as container/protection.py asks for."""
     asked = math.ceil((limit + 2 * limits.RENEW) / 60)
     assert minutes == min(limits.LEASE_MOST, max(limits.LEASE_LEAST, asked))
-    rig = Rig(seconds=10_000, limit=limit)
+    rig = Rig(seconds=10_000, time_limit=limit - limits.GRACE)
     rig.have(2)
     rig.work.arrive(8)
     rig.service.want(1)

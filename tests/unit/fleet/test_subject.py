@@ -183,6 +183,11 @@ def test_other_rules_may_go_to_zero_as_ours_may() -> None:
     assert day.timeline[-1].now < DEADLINE - HOUR
 
 
+def test_other_rules_may_go_to_zero_before_a_near_deadline_as_ours_may() -> None:
+    opened, free, closed = policies.cpu(OURS, replace(scene(), deadline=OPENS + 600)).deployment.schedules
+    assert [one.cron for one in (opened, free, closed)] == [f"cron({at} * * ? *)" for at in ("57 3", "9 4", "10 4")]
+
+
 @pytest.mark.parametrize(("name", "harder"), hard.HARD, ids=[name for name, _ in hard.HARD])
 def test_a_hard_day_is_made_or_people_are_told_in_time(name: str, harder: hard.Harder) -> None:
     ours, where = harder(OURS, scene())

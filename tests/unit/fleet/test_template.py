@@ -10,8 +10,10 @@ import pytest
 from consumer.errors import TemplateError
 from consumer.fleet.cloud.cron import Schedule
 from consumer.fleet.cloud.intrinsics import Resolver, loaded
+from consumer.fleet.cloud.resources import text_of
 from consumer.fleet.cloud.scaling import Step, StepPolicy, Target, TargetTracking
-from consumer.fleet.cloud.template import Deployment, read, text_of
+from consumer.fleet.cloud.sizes import Size
+from consumer.fleet.cloud.template import Deployment, read
 
 if TYPE_CHECKING:
     from consumer.fleet.cloud.alarms import Alarm
@@ -27,7 +29,8 @@ def test_what_the_parameters_say_is_what_is_deployed() -> None:
     deployment = read(
         Cpu=2048, Memory=4096, Processes=32, Concurrency=2, StopTimeout=90, MaxContainers=7, Architecture="X86_64"
     )
-    assert (deployment.cpu, deployment.memory_mib, deployment.architecture) == (2048, 4096, "X86_64")
+    assert (deployment.size, deployment.architecture) == (Size(2048, 4096), "X86_64")
+    assert (deployment.processes, deployment.concurrency) == (32, 2)
     assert (deployment.slots, deployment.most) == (64, 7)
     assert deployment.stop_timeout == 90
     assert deployment.target == Target(0, 7, 0)
@@ -54,6 +57,7 @@ def test_the_day_is_opened_freed_and_closed_in_the_users_time_zone() -> None:
         ({}, (1, 0.0)),
         ({"SpotWeight": 1}, (1, 0.5)),
         ({"SpotWeight": 1, "OnDemandWeight": 0, "OnDemandBase": 0}, (0, 1.0)),
+        ({"SpotWeight": 1, "OnDemandWeight": 0, "OnDemandBase": 2}, (0, 1.0)),  # of no weight, hence none of its base
         ({"OnDemandWeight": 1, "SpotWeight": 3}, (1, 0.75)),
     ],
 )
@@ -68,7 +72,6 @@ def test_alarms_that_scale_name_their_policies_and_the_others_tell_people() -> N
     scaling = {name: (name,) for name in ("follow", "drained", "wake")}
     people = dict.fromkeys(("late", "at-risk", "below-desired", "dead-letters", "stalled", "crashes"), ("Topic",))
     assert actions == scaling | people
-    assert {alarm.name for alarm in deployment.scaler().alarms} == {f"consumer-{name}" for name in scaling}
     assert not any(named(read(), name).actions for name in people)
 
 
@@ -251,7 +254,7 @@ def test_a_template_may_have_target_tracking_instead() -> None:
             "got its end",
         ),
         ("Type: AWS::ECS::Service", "Type: AWS::ECS::Servant", "0 resources AWS::ECS::Service"),
-        ("ComparisonOperator: LessThanThreshold", "ComparisonOperator: Less", "comparison Less"),
+        ("ComparisonOperator: LessThanThreshold", "ComparisonOperator: Less", "ComparisonOperator is one of G"),
     ],
 )
 def test_a_template_that_cannot_be_rehearsed_says_why(old: str, new: str, why: str) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.fleet.cloud.alarms import MORE, judge, series_of
-from consumer.fleet.cloud.metricmath import Query, Reading, Series
+from consumer.fleet.cloud.metricmath import USUAL, Query, Reading, Series
+from consumer.fleet.cloud.scaling import Scaler
 from consumer.fleet.cloud.template import read
 from support.series import BEGIN, known, series
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consumer.fleet.cloud.alarms import Alarm, State
+    from consumer.fleet.cloud.template import Deployment
 
 READINGS = [
     reading
@@ -128,6 +130,11 @@ def test_each_alarm_for_people_rings_for_its_own_trouble(
     assert state(alarm(name), Reading(), {metric: series(points)}, end) == expected
 
 
+def scaled(deployment: Deployment, reading: Reading = USUAL, more: int = MORE) -> Scaler:
+    alarms = [one for one in deployment.alarms if one.actions]  # the others would tell people
+    return Scaler(deployment.target, deployment.policies, alarms, deployment.schedules, reading, more)
+
+
 def played(
     needed: dict[int, float],
     reporting: dict[int, float],
@@ -139,8 +146,7 @@ def played(
     more: int = MORE,
 ) -> list[int]:
     """Give what the template wants each minute, in UTC from midnight on; no schedule is due then."""
-    scaler = read(MaxContainers=100).scaler(reading)
-    scaler.more = scaler.watch.more = more
+    scaler = scaled(read(MaxContainers=100), reading, more)
     scaler.target = scaler.target.bounded(desired)
     data = {NEEDED: needed, REPORTING: reporting, VISIBLE: visible}
     wanted = []
@@ -191,7 +197,7 @@ def test_a_drained_fleet_is_at_zero_after_two_datapoints_and_not_after_one() -> 
 
 
 def test_a_day_opens_grows_drains_and_closes() -> None:
-    scaler = read(OpenContainers=2, MaxContainers=10).scaler()
+    scaler = scaled(read(OpenContainers=2, MaxContainers=10))
     midnight = BEGIN
     needed = {midnight + at: 2.0 for at in range(237, 242)} | {midnight + at: 7.0 for at in range(242, 400)}
     needed |= {midnight + at: 0.0 for at in range(400, 404)}

@@ -15,8 +15,9 @@ import pytest
 from consumer import environment
 from consumer.fleet import metrics
 from consumer.fleet.cloud.intrinsics import loaded
+from consumer.fleet.cloud.resources import resolved
 from consumer.fleet.cloud.scaling import StepPolicy
-from consumer.fleet.cloud.template import read, resolved
+from consumer.fleet.cloud.template import read
 from consumer.settings import Settings
 
 if TYPE_CHECKING:

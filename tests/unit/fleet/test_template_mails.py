@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consumer.fleet.cloud.template import resolved, text_of
+from consumer.fleet.cloud.resources import resolved, text_of
 
 
 def test_whoever_mails_may_publish_to_the_topic() -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from consumer.fleet.planning.workload import DAY, clock
+from consumer.fleet.planning.hours import CLOSE_AFTER, EARLY, held
+from consumer.fleet.planning.said import time_of_day
+from consumer.fleet.planning.workload import DAY
 from consumer.limits import LONGEST_RUN, TIME_LIMIT
 
 if TYPE_CHECKING:
     from consumer.fleet.planning.plan import Plan
     from consumer.fleet.planning.workload import Workload
-
-EARLY = 180.0  # seconds before the messages come: docs/scaling.md says why not more or less
-FREE = 900.0  # seconds after, until which a sleeping queue's own metrics are back (SQS), and the fleet may go to zero
-LAST = 60.0  # at least between that and the deadline
-GRACE = 1800.0  # seconds after the deadline, until nothing more may run
 
 
 def parameters(plan: Plan, zone: str) -> dict[str, str]:
@@ -36,16 +33,11 @@ def parameters(plan: Plan, zone: str) -> dict[str, str]:
         "AssignPublicIp": "ENABLED" if market.public_ip else "DISABLED",
         "ExpectedSeconds": f"{load.mean:g}",
         "TimeZone": zone,
-        "OpenTime": clock((load.opens - EARLY) % DAY),
-        "FreeTime": clock((load.opens - EARLY + kept(load)) % DAY),
-        "Deadline": clock(load.deadline),
-        "CloseTime": clock((load.deadline + GRACE) % DAY),
+        "OpenTime": time_of_day((load.opens - EARLY) % DAY),
+        "FreeTime": time_of_day((load.opens - EARLY + held(load.window)) % DAY),
+        "Deadline": time_of_day(load.deadline),
+        "CloseTime": time_of_day((load.deadline + CLOSE_AFTER) % DAY),
     }
-
-
-def kept(load: Workload) -> float:
-    """Give the seconds for which the fleet is held open, however soon the queue is empty: OpenTime to FreeTime."""
-    return EARLY + min(FREE, load.window - LAST)
 
 
 def time_limit(load: Workload) -> int:
