@@ -113,9 +113,11 @@ def test_whoever_answers_byte_by_byte_is_not_waited_for_and_heard_again_later(
     monkeypatch.setattr(ecs, "API", 0.4)
     platform.drips = part
     began = time.monotonic()
-    for ask in (lambda: asked.protect(10), asked.task, lambda: asked.service(task), lambda: asked.service(task)):
-        with pytest.raises(Unanswered):
+    for ask in (lambda: asked.protect(10), asked.task, lambda: asked.service(task)):
+        with pytest.raises(Unanswered, match=r"no whole answer within 0\.4 s"):
             ask()
+    with pytest.raises(Unanswered, match="the call before has not ended yet"):
+        asked.service(task)
     assert time.monotonic() - began < 15
     platform.drips = ""
     assert asked.protect(10) == ""

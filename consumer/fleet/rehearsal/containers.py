@@ -13,8 +13,7 @@ class Container:
 
     takes: it takes messages. quiet: why it takes none although it runs: "old", "blocked". busy: messages in hand.
     idle: since when it has had none, once it had. done, seconds, longest: what it has finished. protected, renewed:
-    since when scale-in may not touch it, and its last renewal. asking: what it says, minute after minute, is
-    needed.
+    since when scale-in may not touch it, and its last renewal. asking: what it says, minute by minute, is needed.
     """
 
     revision: int
